@@ -1,0 +1,65 @@
+# Two commands on a fresh machine:  make run  and  make test.  Both install what they need.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-only lint format types layers docs wheel clean system-run system-test
+
+help: ## show the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run system-run .local/env ## serve the demo application on http://localhost:8080
+	@exec $(BIN)/tornado-realtime run --config app/Caddyfile --envfile .local/env
+
+test: $(VENV)/.test system-test lint test-only ## install what the tests need, lint, and run every test
+
+test-only: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test format-check types layers ## ruff, mypy --strict, import contract
+
+format-check: $(VENV)/.test
+	$(BIN)/ruff format --check -q tornado_realtime tests tools examples
+	$(BIN)/ruff check -q tornado_realtime tests tools examples
+
+format: $(VENV)/.test ## rewrite the code in the house style
+	$(BIN)/ruff format -q tornado_realtime tests tools examples
+	$(BIN)/ruff check -q --fix tornado_realtime tests tools examples
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+layers: $(VENV)/.test
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.run ## write the generated parts of the documentation anew
+	$(BIN)/python tools/reference.py
+
+wheel: $(VENV)/.test ## build the wheel into dist/
+	$(BIN)/python -m build --outdir dist .
+
+clean: ## remove what the other targets made, the demo's secrets included
+	rm -rf $(VENV) .local dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all,test]'
+	@touch $@ $(VENV)/.run
+
+.local/env: $(VENV)/.run
+	@$(BIN)/python tools/demo_env.py $@
+
+system-run:
+	@sh tools/system_packages.sh run
+
+system-test:
+	@sh tools/system_packages.sh test

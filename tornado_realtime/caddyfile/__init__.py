@@ -1,0 +1,1 @@
+"""The configuration language: text in, plain frozen values out."""

@@ -1,0 +1,162 @@
+"""Every error this package raises on purpose, as one tree.
+
+::
+
+    RealtimeError
+    ├── ConfigError               a configuration that cannot be used: file, line, message
+    ├── ProtocolError             the peer broke the protocol: carries the close code to answer with
+    ├── HandshakeError            an upgrade request that is refused: carries the HTTP answer
+    ├── AuthError                 who is this?
+    │   ├── AuthRefusedError        the application said no (401)
+    │   ├── AuthUnavailableError    the application could not be asked (502)
+    │   ├── AuthTimeoutError        the application took too long (504)
+    │   └── AuthInvalidError        the application's answer makes no sense (500)
+    ├── PublishError              a publication that was not taken
+    │   ├── PublicationTooLargeError  above max_publication_size (413)
+    │   └── InvalidPublicationError   no channel, no message, not UTF-8 (400)
+    ├── BrokerError
+    │   ├── BrokerUnavailableError  cannot publish now, try again (503)
+    │   └── BrokerClosedError       publishing after close
+    ├── ConnectionClosedError     writing to a connection that is closing or closed
+    └── HandlerError              a step of a site's chain failed with an HTTP status (site only)
+        └── GatewayError            PHP or another upstream did not answer properly
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class RealtimeError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(RealtimeError):
+    """A configuration that cannot be used.
+
+    Args:
+        message: What is wrong and, where there is one, the way out. One line, no full stop needed.
+        file: File as the user named it; empty when the setting did not come from a file.
+        line: 1-based line in ``file``, 0 when unknown.
+        chain: Where the text was imported from, nearest first, each as ``FILE:LINE (import NAME)``.
+    """
+
+    def __init__(self, message: str, file: str = "", line: int = 0, chain: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.chain = tuple(chain)
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
+        return place + self.message + "".join(f"\n  imported at {link}" for link in self.chain)
+
+
+class ProtocolError(RealtimeError):
+    """The peer broke the WebSocket protocol (RFC 6455).
+
+    Args:
+        code: Close code to answer with (RFC 6455 section 7.4.1): 1002, 1007 or 1009.
+        reason: For our log; nothing of it is sent.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class HandshakeError(RealtimeError):
+    """An upgrade request that cannot be accepted.
+
+    Args:
+        status: HTTP status to answer with: 400, 403 or 405.
+        reason: For our log and for whoever reads the answer's body.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+
+
+class AuthError(RealtimeError):
+    """It is not known who this is; ``status`` is the HTTP answer."""
+
+    status = 500
+
+
+class AuthRefusedError(AuthError):
+    """The application does not know this visitor."""
+
+    status = 401
+
+
+class AuthUnavailableError(AuthError):
+    """The application could not be asked."""
+
+    status = 502
+
+
+class AuthTimeoutError(AuthError):
+    """The application took longer than ``auth_timeout``."""
+
+    status = 504
+
+
+class AuthInvalidError(AuthError):
+    """The application answered, but not with a user."""
+
+    status = 500
+
+
+class PublishError(RealtimeError):
+    """A publication that was not taken; nobody got it."""
+
+
+class InvalidPublicationError(PublishError):
+    """No channel, no message, or text that is not UTF-8."""
+
+
+class PublicationTooLargeError(PublishError):
+    """A message longer than ``max_publication_size``."""
+
+
+class BrokerError(RealtimeError):
+    """A broker cannot do what it was asked."""
+
+
+class BrokerUnavailableError(BrokerError):
+    """The broker cannot take publications now; ``retry_after`` seconds from now it may."""
+
+    def __init__(self, reason: str, retry_after: float = 1.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class BrokerClosedError(BrokerError):
+    """The broker was closed, or not started yet."""
+
+
+class ConnectionClosedError(RealtimeError):
+    """The connection is closing or closed."""
+
+
+class HandlerError(RealtimeError):
+    """A step of a site's chain failed; ``handle_errors`` or an empty answer follows.
+
+    Args:
+        status: HTTP status for the visitor, 400..599.
+        reason: For the log and ``{err.message}``.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class GatewayError(HandlerError):
+    """An upstream of the site (PHP, a proxied server) failed with 502, 503 or 504."""

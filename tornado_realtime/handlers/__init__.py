@@ -1,0 +1,1 @@
+"""Tornado's edge of the plugin: requests come in here and are judged here, once."""

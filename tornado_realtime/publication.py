@@ -1,0 +1,28 @@
+"""The frozen values that travel between the rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a channel's stream: ``offset`` counts by one within one ``epoch``."""
+
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message on one channel, as a broker carries it.
+
+    Attributes:
+        channel: Name, not empty.
+        data: The message exactly as published: UTF-8 text, not empty.
+        position: Where it stands in the channel's stream; None on a channel without history.
+    """
+
+    channel: str
+    data: bytes
+    position: Position | None = None
