@@ -1,1 +1,1 @@
-"""What carries publications to every node."""
+"""What carries publications between nodes: one contract (``base``), one module per backend."""

@@ -1,0 +1,60 @@
+"""The broker of a single process: no network, no history."""
+
+from __future__ import annotations
+
+from tornado_realtime.brokers.base import Broker, Sink
+from tornado_realtime.brokers.sinks import deliver
+from tornado_realtime.errors import BrokerClosedError
+from tornado_realtime.publication import Position, Publication
+
+
+class MemoryBroker(Broker):
+    """Carries publications within this process only.
+
+    ``publish`` calls the sink before it returns and waits for nothing in between, so publications
+    arrive in the order in which they were published, on all channels together.
+    """
+
+    def __init__(self) -> None:
+        self._sink: Sink | None = None
+        self._closed = False
+        self._channels: set[str] = set()
+
+    async def start(self, sink: Sink) -> None:
+        """Begin to deliver to ``sink``.
+
+        Raises:
+            BrokerClosedError: The broker was closed; a broker lives once.
+        """
+        if self._closed:
+            raise BrokerClosedError("the memory broker is closed")
+        self._sink = sink
+
+    async def close(self) -> None:
+        """Stop delivering; what was published is delivered already."""
+        self._closed = True
+        self._sink = None
+        self._channels.clear()
+
+    async def publish(self, publication: Publication) -> Position | None:
+        """Deliver one publication at once, if its channel has a subscriber.
+
+        Returns:
+            None: this broker keeps no history.
+
+        Raises:
+            BrokerClosedError: Before ``start`` or after ``close``.
+        """
+        if self._sink is None:
+            raise BrokerClosedError("the memory broker is closed or not started")
+        if publication.channel in self._channels:
+            deliver(self._sink, publication)
+        return None
+
+    def subscribe(self, channel: str) -> None:
+        """Deliver ``channel`` from now on."""
+        self._channels.add(channel)
+
+    def unsubscribe(self, channel: str) -> None:
+        """Deliver ``channel`` no longer."""
+        self._channels.discard(channel)
