@@ -1,1 +1,1 @@
-"""Bytes to commands and publications to bytes; no input or output happens here."""
+"""The wire without input or output: bytes to values and back (RFC 6455 and the dialects on top of it)."""

@@ -1,0 +1,74 @@
+"""What every dialect can do: publications to frames, messages to commands, and how it says good-bye."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import ClassVar
+
+from tornado_realtime.publication import Publication
+from tornado_realtime.wire.commands import Command
+from tornado_realtime.wire.frames import close_frame
+
+
+class Farewell(Enum):
+    """Why the server ends a connection that did nothing wrong on the protocol's level."""
+
+    SHUTDOWN = auto()
+    """The server stops."""
+    RELOAD = auto()
+    """The configuration changed; the client may come back at once."""
+    EXPIRED = auto()
+    """The login ran out; the client needs a new one first."""
+    SLOW = auto()
+    """The client reads more slowly than its channels are published to."""
+
+
+FAREWELL_FRAMES: Mapping[Farewell, bytes] = MappingProxyType(
+    {
+        Farewell.SHUTDOWN: close_frame(1001, "server is shutting down"),
+        Farewell.RELOAD: close_frame(1012, "configuration changed"),
+        Farewell.EXPIRED: close_frame(4110, "login expired"),
+        Farewell.SLOW: close_frame(None),
+    }
+)
+"""Finished close frames of the dialects that know no codes of their own (raw, envelope)."""
+
+
+class Wire(ABC):
+    """One dialect on top of WebSocket messages.
+
+    A wire holds no state of a connection: one value serves all connections that speak it, and what it encodes
+    once is sent to all of them. Frames it returns are finished (RFC 6455), ready for the socket.
+    """
+
+    name: ClassVar[str]
+    """As the option ``wire`` spells it."""
+    farewells: ClassVar[Mapping[Farewell, bytes]] = FAREWELL_FRAMES
+
+    @abstractmethod
+    def encode(self, publication: Publication) -> bytes | None:
+        """The frame that carries ``publication``; None when this wire cannot carry it and drops it."""
+
+    @abstractmethod
+    def decode(self, message: bytes, is_text: bool) -> Command:
+        """What ``message`` asks for. Never raises: what makes no sense is a ``Reject``.
+
+        Args:
+            message: A whole message, fragments put together.
+            is_text: True for a text message, which is then valid UTF-8 already; False for a binary one.
+        """
+
+    @abstractmethod
+    def subscribed(self, channel: str) -> bytes | None:
+        """The frame that confirms a subscription; None when this wire does not confirm."""
+
+    @abstractmethod
+    def unsubscribed(self, channel: str) -> bytes | None:
+        """The frame that confirms the end of a subscription; None when this wire does not confirm."""
+
+    def farewell(self, why: Farewell) -> bytes:
+        """The close frame that tells the client ``why`` it is over."""
+        return self.farewells[why]
