@@ -31,7 +31,7 @@ class HandoverConnection(HTTPConnection):
     def __init__(self, responder: Responder, body: RequestBody, max_body_bytes: int) -> None:
         self.context = responder.connection.context
         self.max_body_bytes = max_body_bytes
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done = asyncio.Event()
         self._responder = responder
         self._body = body
         self._close_callback: Callable[[], None] | None = None
@@ -61,19 +61,19 @@ class HandoverConnection(HTTPConnection):
         if self._body.ended:
             _settled(self._responder.last)
             self._responder.end()
-        self._set_done()
+        self.done.set()
 
     def detach(self) -> IOStream:
         """Hand out the real stream."""
         stream = self._responder.detach()
-        self._set_done()
+        self.done.set()
         return stream
 
     def close(self) -> None:
         """Close the connection at once."""
         if not self._responder.finished:
             self._responder.close()
-        self._set_done()
+        self.done.set()
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """Call back when the client goes away before the answer is complete."""
@@ -92,10 +92,6 @@ class HandoverConnection(HTTPConnection):
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             callback()
-
-    def _set_done(self) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
 
 
 class Handover:
@@ -128,7 +124,7 @@ class Handover:
             await _maybe(inner.headers_received(self._start_line(), self._request.headers))
             begun = True
             await self._replay(inner)
-            await self._connection.done
+            await self._connection.done.wait()
         except HTTPInputError as exc:
             raise HandlerError(400, str(exc)) from exc
         finally:
@@ -136,14 +132,14 @@ class Handover:
 
     async def _replay(self, inner: HTTPMessageDelegate) -> None:
         taken = 0
-        if self._connection.done.done():
+        if self._connection.done.is_set():
             return
         self._check(self._body.length or 0)
         async for piece in self._body:
             taken += len(piece)
             self._check(taken)
             await _maybe(inner.data_received(piece))
-            if self._connection.done.done():
+            if self._connection.done.is_set():
                 return
         self._complete = True
         inner.finish()
@@ -156,7 +152,7 @@ class Handover:
         """Tornado's contract: after headers_received comes either finish or on_connection_close."""
         if begun and not self._complete:
             inner.on_connection_close()
-        elif not self._connection.done.done():
+        elif not self._connection.done.is_set():
             self._connection.tell_closed()
 
     def _start_line(self) -> RequestStartLine:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tornado.httputil import HTTPHeaders
+
+from tornado_realtime.errors import ConnectionClosedError
+from tornado_realtime.site.body import RequestBody, body_length
+
+
+@pytest.mark.parametrize(
+    ("fields", "length"),
+    [
+        ({}, 0),
+        ({"Content-Length": "12"}, 12),
+        ({"Content-Length": "7, 7"}, 7),
+        ({"Content-Length": "x"}, 0),
+        ({"Transfer-Encoding": "chunked"}, None),
+    ],
+)
+def test_announced_lengths(fields: dict[str, str], length: int | None) -> None:
+    assert body_length(HTTPHeaders(fields)) == length
+
+
+def test_the_next_piece_may_come_when_the_last_is_taken() -> None:
+    async def main() -> None:
+        body = RequestBody(None)
+        states = [(body.asked_for, body.ended)]
+        room = body.feed(b"one")
+        assert room is not None
+        assert not room.done()
+        assert await anext(body) == b"one"
+        assert room.done()
+        states.append((body.asked_for, body.ended))
+        body.feed(b"two")
+        body.end()
+        states.append((body.asked_for, body.ended))
+        assert [piece async for piece in body] == [b"two"]
+        states.append((body.asked_for, body.ended))
+        assert states == [(False, False), (True, False), (True, False), (True, True)]
+        assert body.taken_bytes == 6
+
+    asyncio.run(main())
+
+
+def test_a_reader_waits_for_what_comes() -> None:
+    async def main() -> None:
+        body = RequestBody(None)
+        reader = asyncio.create_task(body.drain(10))
+        await asyncio.wait([asyncio.ensure_future(body.wanted)])
+        body.feed(b"abc")
+        await asyncio.sleep(0)
+        body.end()
+        assert await reader
+
+    asyncio.run(main())
+
+
+def test_failure_reaches_the_reader_and_frees_the_connection() -> None:
+    async def main() -> None:
+        body = RequestBody(10)
+        room = body.feed(b"abc")
+        body.fail()
+        assert room is not None
+        assert room.done()
+        assert body.wanted.done()
+        assert body.feed(b"more") is None
+        assert await anext(body) == b"abc"
+        with pytest.raises(ConnectionClosedError):
+            await anext(body)
+
+    asyncio.run(main())
+
+
+def test_failure_after_the_end_changes_nothing() -> None:
+    async def main() -> None:
+        body = RequestBody(0)
+        body.fail()
+        assert [piece async for piece in body] == []
+
+    asyncio.run(main())
+
+
+def test_draining_has_a_bound() -> None:
+    async def main() -> None:
+        body = RequestBody(None)
+        body.feed(b"x" * 11)
+        assert not await body.drain(10)
+        failing = RequestBody(None)
+        failing.fail()
+        assert not await failing.drain(10)
+
+    asyncio.run(main())
