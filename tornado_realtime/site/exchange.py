@@ -94,6 +94,11 @@ class Exchange:
         return self.responder.finished
 
     @property
+    def default_status(self) -> int:
+        """Status of an answer that names none: 200, in error routes that of the error."""
+        return self.error.status if self.error is not None else 200
+
+    @property
     def sent_bytes(self) -> int:
         """Bytes of the answer's body written so far, after compression."""
         return self.responder.sent_bytes
@@ -140,6 +145,13 @@ class Exchange:
         await self._sent(self.responder.flushed())
         if self.responder.closing:
             self.responder.close()
+
+    async def settle(self) -> None:
+        """Complete what the chain left: a begun answer, or an empty one with the default status."""
+        if self.answered:
+            await self.finish()
+        else:
+            await self.respond(self.default_status)
 
     async def respond(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         """Send a whole answer at once."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -22,9 +21,10 @@ from tornado.httputil import (
 )
 
 from tornado_realtime.errors import ConnectionClosedError, HandlerError
+from tornado_realtime.peers import Network
 from tornado_realtime.site.body import RequestBody, body_length
 from tornado_realtime.site.exchange import Exchange
-from tornado_realtime.site.request import Network, forwarded_client, plain_address, read_request
+from tornado_realtime.site.request import forwarded_client, plain_address, read_request
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +47,6 @@ class FrontOptions:
     trusted_proxies: tuple[Network, ...] = ()
     client_ip_headers: tuple[str, ...] = ("X-Forwarded-For",)
     write_timeout: float | None = 300.0
-
-
-def networks(words: Sequence[str]) -> tuple[Network, ...]:
-    """CIDR words as networks.
-
-    Raises:
-        ValueError: If a word is neither an address nor a network.
-    """
-    return tuple(ipaddress.ip_network(word, strict=False) for word in words)
 
 
 class SiteFront(HTTPServerConnectionDelegate):
@@ -107,7 +98,7 @@ async def _answered(answer: Answer, exchange: Exchange) -> None:
     """Root of a request's task: whatever happens inside, the connection ends up in a known state."""
     try:
         await answer(exchange)
-        await exchange.finish() if exchange.answered else await exchange.respond(200)
+        await exchange.settle()
     except ConnectionClosedError:
         exchange.abort()
     except asyncio.CancelledError:

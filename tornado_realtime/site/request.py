@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from tornado_realtime.peers import Network, client_address, parse_address
 
 # RFC 3986 section 3.2.2, brackets and colons anywhere; no comma, which only a doubled header would bring.
 _HOST = re.compile(r"[A-Za-z0-9\-._~!$&'()*+;=%:\[\]]*")
@@ -126,21 +125,8 @@ def parse_host(headers: HTTPHeaders, version: str, authority: str | None) -> str
 @lru_cache(maxsize=1024)
 def plain_address(address: str) -> str:
     """An address without zone; IPv4 mapped into IPv6 becomes IPv4. Text that is no address stays."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return str(mapped or parsed)
-
-
-def is_in(address: str, networks: Sequence[Network]) -> bool:
-    """Whether an address lies in one of the networks; False for text that is no address."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+    parsed = parse_address(address)
+    return address if parsed is None else str(parsed)
 
 
 def forwarded_client(
@@ -154,35 +140,10 @@ def forwarded_client(
         trusted: Networks whose word is believed; empty believes nobody.
         names: Header fields to look into; the first one that is present counts.
     """
-    if not trusted or not is_in(peer, trusted):
+    if not trusted:
         return peer
-    client = peer
-    for hop in reversed(_first_present(headers, names)):
-        client = plain_address(hop)
-        if not is_in(client, trusted):
-            break
-    return client
-
-
-def _first_present(headers: HTTPHeaders, names: Sequence[str]) -> list[str]:
-    for name in names:
-        hops = [hop.strip() for line in headers.get_list(name) for hop in line.split(",")]
-        usable = _valid_tail(hops)
-        if usable:
-            return usable
-    return []
-
-
-def _valid_tail(hops: list[str]) -> list[str]:
-    """The hops after the last one that is no address: what stands left of rubbish is not believed."""
-    tail: list[str] = []
-    for hop in reversed(hops):
-        try:
-            ipaddress.ip_address(hop.partition("%")[0])
-        except ValueError:
-            break
-        tail.insert(0, hop)
-    return tail
+    lines: list[str] = next((found for name in names if (found := headers.get_list(name))), [])
+    return plain_address(client_address(peer, lines, trusted))
 
 
 def read_request(
