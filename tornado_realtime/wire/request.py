@@ -8,8 +8,9 @@ names are skipped whatever they hold, and a wrong type under a known name spoils
 from __future__ import annotations
 
 import re
-from json import JSONDecoder
 from typing import NamedTuple
+
+from tornado_realtime.wire.json_text import DECODER
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -20,16 +21,6 @@ class Request(NamedTuple):
 
     action: str = ""
     channel: str = ""
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-# Numbers are only ever skipped, so `len` stands in for int and float: it cannot fail on thousands of digits.
-# Objects become tuples of pairs: no equal name is lost, and an object cannot be taken for an array.
-DECODER = JSONDecoder(object_pairs_hook=tuple, parse_int=len, parse_float=len, parse_constant=_refuse)
-"""Reads exactly what JSON allows, without making anything of numbers; arrays are lists, objects tuples."""
 
 
 def read_request(message: bytes, is_text: bool) -> Request | None:
