@@ -1,1 +1,8 @@
-"""The configuration language: text in, plain frozen values out."""
+"""The Caddyfile language: text in, frozen values with file and line out."""
+
+from __future__ import annotations
+
+from tornado_realtime.caddyfile.directive import Directive, Document, Site, Token
+from tornado_realtime.caddyfile.parser import load, parse, parse_block
+
+__all__ = ["Directive", "Document", "Site", "Token", "load", "parse", "parse_block"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tornado_realtime.errors import ConfigError
 
@@ -17,6 +17,7 @@ class Token:
         line: 1-based line in that file, continuations counted.
         quoted: True when it was written in double quotes, backticks or as a heredoc.
         chain: The imports that brought it here, nearest first, each ``FILE:LINE (import NAME)``.
+        hint: Added to errors about this word, for example which environment variable to look at.
     """
 
     text: str
@@ -24,9 +25,11 @@ class Token:
     line: int
     quoted: bool = False
     chain: tuple[str, ...] = ()
+    hint: str = field(default="", compare=False, repr=False)
 
     def error(self, message: str) -> ConfigError:
-        """A ConfigError at this word's place."""
+        """A ConfigError at this word's place, with its hint."""
+        message = f"{message} {self.hint}" if self.hint else message
         return ConfigError(message, self.file, self.line, self.chain)
 
 
