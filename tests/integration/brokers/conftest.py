@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.redis_server import RedisServer
+from tornado_realtime.brokers.base import Broker
+from tornado_realtime.brokers.memory import MemoryBroker
+from tornado_realtime.brokers.redis import RedisBroker
+
+MakeServer = Callable[..., RedisServer]
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis for all tests that do it no harm."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """One broker of every kind, not started."""
+    if request.param == "memory":
+        return MemoryBroker()
+    server: RedisServer = request.getfixturevalue("shared_redis")
+    return RedisBroker(server.address)
+
+
+@pytest.fixture
+def make_redis(tmp_path: Path) -> Iterator[MakeServer]:
+    """Makes Redis servers of the test's own, not started; they are stopped after it."""
+    servers: list[RedisServer] = []
+
+    def make(*, password: str = "", unix: bool = False) -> RedisServer:
+        servers.append(RedisServer(tmp_path, password=password, unix=unix))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.stop()

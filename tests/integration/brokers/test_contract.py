@@ -1,0 +1,298 @@
+"""The broker contract: one suite for every broker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from tests.support.broker_world import Collector, run
+from tornado_realtime.brokers.base import Broker
+from tornado_realtime.errors import BrokerClosedError
+from tornado_realtime.publication import Publication
+
+NAMES = [
+    "news",
+    "with space",
+    "ümlaut ß 東京 🎉",
+    "line\r\nbreak",
+    "*",
+    "h?llo[a-z]\\",
+    "realtime:realtime:",
+    "{tag}.1",
+    "nul\0byte",
+    "x" * 10_000,
+]
+
+
+async def publish_all(broker: Broker, channel: str, messages: list[bytes]) -> None:
+    for message in messages:
+        await broker.publish(Publication(channel, message))
+
+
+def test_messages_arrive_in_the_order_of_their_publishing(broker: Broker) -> None:
+    messages = [b"%d" % number for number in range(300)]
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        await publish_all(broker, "news", messages)
+        await sink.wait_for(300)
+        assert sink.data == messages
+
+    run(scenario(), broker)
+
+
+def test_concurrent_publications_keep_the_order_of_the_calls(broker: Broker) -> None:
+    messages = [b"%d" % number for number in range(300)]
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        results = await asyncio.gather(*(broker.publish(Publication("news", data)) for data in messages))
+        assert results == [None] * 300
+        await sink.wait_for(300)
+        assert sink.data == messages
+
+    run(scenario(), broker)
+
+
+def test_order_survives_the_moment_of_subscribing(broker: Broker) -> None:
+    """Some are published before the subscription works, some after: no one overtakes."""
+    messages = [b"%d" % number for number in range(200)]
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        publishing = []
+        for data in messages:
+            publishing.append(asyncio.create_task(broker.publish(Publication("news", data))))
+            await asyncio.sleep(0)
+        await asyncio.gather(*publishing)
+        await sink.wait_for(200)
+        assert sink.data == messages
+
+    run(scenario(), broker)
+
+
+def test_two_channels_share_one_order(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("a")
+        broker.subscribe("b")
+        for channel in "abba":
+            await broker.publish(Publication(channel, b"x"))
+        got = await sink.wait_for(4)
+        assert "".join(publication.channel for publication in got) == "abba"
+
+    run(scenario(), broker)
+
+
+def test_only_subscribed_channels_are_delivered(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("mine")
+        await broker.publish(Publication("other", b"not for us"))
+        await broker.publish(Publication("mine.sub", b"not for us"))
+        await broker.publish(Publication("mine", b"for us"))
+        assert await sink.wait_for(1) == [Publication("mine", b"for us")]
+
+    run(scenario(), broker)
+
+
+def test_nothing_is_delivered_after_unsubscribe(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("left")
+        broker.subscribe("mine")
+        await broker.publish(Publication("left", b"1"))
+        await sink.wait_for(1)
+        broker.unsubscribe("left")
+        await broker.publish(Publication("left", b"2"))
+        await broker.publish(Publication("mine", b"3"))
+        await sink.wait_for(2)
+        assert sink.data == [b"1", b"3"]
+
+    run(scenario(), broker)
+
+
+def test_a_channel_can_be_left_and_joined_again(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        for number in range(20):
+            broker.subscribe("news")
+            await broker.publish(Publication("news", b"%d" % number))
+            await sink.wait_for(number + 1)
+            broker.unsubscribe("news")
+        broker.unsubscribe("news")
+        broker.unsubscribe("never joined")
+
+    run(scenario(), broker)
+
+
+def test_subscribing_twice_delivers_once(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        broker.subscribe("news")
+        await publish_all(broker, "news", [b"1", b"2"])
+        await sink.wait_for(2)
+        assert sink.data == [b"1", b"2"]
+
+    run(scenario(), broker)
+
+
+def test_a_subscription_may_come_before_the_start(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        broker.subscribe("early")
+        await broker.start(sink)
+        await broker.publish(Publication("early", b"hello"))
+        await sink.wait_for(1)
+
+    run(scenario(), broker)
+
+
+def test_a_second_start_delivers_nothing_twice(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        await broker.start(sink)
+        broker.subscribe("news")
+        await publish_all(broker, "news", [b"1", b"2"])
+        await sink.wait_for(2)
+        assert sink.data == [b"1", b"2"]
+
+    run(scenario(), broker)
+
+
+def test_publishing_needs_a_started_broker(broker: Broker) -> None:
+    async def scenario() -> None:
+        with pytest.raises(BrokerClosedError):
+            await broker.publish(Publication("news", b"too early"))
+        await broker.start(Collector())
+        await broker.close()
+        with pytest.raises(BrokerClosedError):
+            await broker.publish(Publication("news", b"too late"))
+
+    run(scenario(), broker)
+
+
+def test_close_is_idempotent_and_final(broker: Broker) -> None:
+    async def scenario() -> None:
+        await broker.close()
+        await broker.close()
+        with pytest.raises(BrokerClosedError):
+            await broker.start(Collector())
+        broker.subscribe("news")
+        broker.unsubscribe("news")
+
+    run(scenario(), broker)
+
+
+def test_nothing_is_delivered_after_close(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        publishing = [asyncio.create_task(broker.publish(Publication("news", b"x"))) for _ in range(50)]
+        await asyncio.sleep(0)
+        await broker.close()
+        count = len(sink.got)
+        outcomes = await asyncio.gather(*publishing, return_exceptions=True)
+        assert all(outcome is None or isinstance(outcome, BrokerClosedError) for outcome in outcomes)
+        assert len(sink.got) == count
+
+    run(scenario(), broker)
+
+
+def test_a_failing_sink_stops_nothing(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    got = Collector()
+
+    def sink(publication: Publication) -> None:
+        got(publication)
+        if publication.data == b"bad":
+            raise RuntimeError("sink bug")
+
+    async def scenario() -> None:
+        await broker.start(sink)
+        broker.subscribe("news")
+        await publish_all(broker, "news", [b"good", b"bad", b"good again"])
+        await got.wait_for(3)
+
+    with caplog.at_level(logging.ERROR):
+        run(scenario(), broker)
+    assert [record.message for record in caplog.records] == ["the sink failed on channel 'news'"]
+
+
+def test_a_thousand_channels(broker: Broker) -> None:
+    names = [f"room-{number}" for number in range(1000)]
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        for name in names:
+            broker.subscribe(name)
+        await asyncio.gather(*(broker.publish(Publication(name, name.encode())) for name in names))
+        await sink.wait_for(1000)
+        assert {publication.channel: publication.data.decode() for publication in sink.got} == dict(
+            zip(names, names, strict=True)
+        )
+
+    run(scenario(), broker)
+
+
+def test_large_messages(broker: Broker) -> None:
+    message = bytes(range(32, 127)) * 11_037 + b"\r\n$5\r\n"  # a little more than 1 MiB
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        await asyncio.gather(*(broker.publish(Publication("news", message)) for _ in range(8)))
+        await sink.wait_for(8)
+        assert all(data == message for data in sink.data)
+
+    run(scenario(), broker)
+
+
+def test_any_text_is_a_channel_name_and_a_message(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        for name in NAMES:
+            broker.subscribe(name)
+        for name in NAMES:
+            await broker.publish(Publication(name, name.encode()))
+        await sink.wait_for(len(NAMES))
+        assert sink.got == [Publication(name, name.encode()) for name in NAMES]
+
+    run(scenario(), broker)
+
+
+def test_a_cancelled_publisher_disturbs_nobody(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        publishing = [asyncio.create_task(broker.publish(Publication("news", b"%d" % n))) for n in range(50)]
+        await asyncio.sleep(0)
+        for task in publishing[::2]:
+            task.cancel()
+        await asyncio.gather(*publishing, return_exceptions=True)
+        await broker.publish(Publication("news", b"last"))
+        while not sink.got or sink.data[-1] != b"last":
+            await asyncio.sleep(0.001)
+        assert set(sink.data) >= {b"%d" % n for n in range(1, 50, 2)}
+        assert [int(data) for data in sink.data[:-1]] == sorted(int(data) for data in sink.data[:-1])
+
+    run(scenario(), broker)

@@ -1,0 +1,172 @@
+"""Redis publish/subscribe behind the broker contract."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from tornado_realtime.brokers.base import Broker, Sink
+from tornado_realtime.brokers.redis.address import parse_address
+from tornado_realtime.brokers.redis.line import Line
+from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
+from tornado_realtime.brokers.redis.outage import Outage
+from tornado_realtime.brokers.redis.publisher import Parcel, Publisher
+from tornado_realtime.brokers.redis.subscriber import Subscriber, topic_of
+from tornado_realtime.brokers.sinks import deliver
+from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
+from tornado_realtime.publication import Position, Publication
+
+logger = logging.getLogger(__name__)
+
+
+class RedisBroker(Broker):
+    """Carries publications between all nodes on one Redis, at most once, without history.
+
+    The wire is that of the older server: ``PUBLISH realtime:CHANNEL MESSAGE``, the message as it is.
+    There are two connections, one to publish and one to listen; each comes back by itself.
+
+    A publication is refused while its way back to this node's own subscribers is broken, and waits
+    while that way is being made: so one that was made after ``subscribe`` reaches them.
+
+    Args:
+        address: As ``redis_address``; see ``parse_address``.
+        publish_timeout: Seconds that ``publish`` waits at most.
+        timing: How patient the connections are.
+
+    Raises:
+        ConfigError: ``address`` cannot be read; without a place, which the caller knows.
+    """
+
+    def __init__(
+        self, address: str = "", *, publish_timeout: float = 2.0, timing: Timing | None = None
+    ) -> None:
+        timing = timing or Timing()
+        self.dropped = 0  #: foreign messages that were no text, since the start
+        self._address = parse_address(address)
+        self._publish_timeout = publish_timeout
+        self._sink: Sink | None = None
+        self._closed = False
+        self._publisher = Publisher(
+            lambda: outage.ended(Publisher.name), lambda parcel: self._subscriber.examine(parcel)
+        )
+        self._subscriber = Subscriber(
+            self._receive, self._publisher.hand_in, lambda: outage.ended(Subscriber.name), timing.linger
+        )
+        outage = Outage(self._address.shown, self._subscriber.__len__)
+        sessions = (self._subscriber, self._publisher)
+        self._links = [
+            Link(session, lambda: Line(self._address, timing.dial), timing, outage) for session in sessions
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, sink: Sink) -> None:
+        """Begin to deliver to ``sink``; wait for the first dial, ``publish_timeout`` at most.
+
+        Returns also when Redis is away; then it is dialled until it comes.
+
+        Raises:
+            BrokerClosedError: The broker was closed; a broker lives once.
+        """
+        if self._closed:
+            raise BrokerClosedError("the Redis broker is closed")
+        self._sink = sink
+        if self._tasks:
+            return
+        self._tasks = [asyncio.create_task(link.run()) for link in self._links]
+        try:
+            async with asyncio.timeout(self._publish_timeout):
+                for link in self._links:
+                    await link.tried.wait()
+        except TimeoutError:
+            logger.warning("Redis at %s does not answer; starting without it", self._address.shown)
+
+    async def close(self) -> None:
+        """Break both connections; what still waits to be published fails with BrokerClosedError."""
+        self._closed = True
+        self._sink = None
+        tasks, self._tasks = self._tasks, []
+        error = BrokerClosedError("the Redis broker was closed")
+        self._publisher.end(error)
+        self._subscriber.end(error)
+        for link in self._links:
+            link.tried.set()
+        await cancelled(*tasks)
+
+    async def publish(self, publication: Publication) -> Position | None:
+        """Hand one publication to Redis and wait until it took it.
+
+        Returns:
+            None: there is no history.
+
+        Raises:
+            BrokerUnavailableError: Redis is away (known at once), refused it, or did not answer within
+                ``publish_timeout``. In the last case alone it may still be delivered; the reason says so.
+            BrokerClosedError: Before ``start``, or after ``close``.
+        """
+        if self._sink is None:
+            raise BrokerClosedError("the Redis broker is closed or not started")
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        topic = topic_of(publication.channel)
+        parcel = Parcel(topic, publication.data, taken, self._subscriber.wants(topic))
+        self._hand_in(parcel)
+        try:
+            await self._outcome(parcel)
+        except BrokerUnavailableError as error:
+            error.retry_after = self._retry_after()
+            raise
+        finally:
+            parcel.withdraw()
+        return None
+
+    def subscribe(self, channel: str) -> None:
+        """Listen to ``channel``; Redis is told with the next turn of the loop."""
+        if not self._closed:
+            self._subscriber.add(channel)
+
+    def unsubscribe(self, channel: str) -> None:
+        """Deliver ``channel`` no longer; Redis is told a little later, if nobody came back."""
+        if not self._closed:
+            self._subscriber.remove(channel)
+
+    def _hand_in(self, parcel: Parcel) -> None:
+        if not self._publisher.online:
+            parcel.fail(BrokerUnavailableError("Redis is away"))
+        elif self._subscriber.hears(parcel.topic):
+            self._publisher.hand_in(parcel)
+        else:
+            self._subscriber.hold(parcel)
+
+    async def _outcome(self, parcel: Parcel) -> None:
+        # Two waits: after this process was itself stopped for a while, the first is over at once,
+        # before the answer that lies in the socket could be read.
+        for _ in range(2):
+            await asyncio.wait([parcel.taken], timeout=self._publish_timeout / 2)
+            if parcel.taken.done():
+                return parcel.taken.result()
+        wait = f"no answer from Redis within {self._publish_timeout:g} s"
+        if not parcel.sent:
+            raise BrokerUnavailableError(f"{wait}; nothing was sent")
+        self._publisher.doubt(self._publish_timeout)
+        raise BrokerUnavailableError(f"{wait}; it may still be delivered")
+
+    def _retry_after(self) -> float:
+        now = asyncio.get_running_loop().time()
+        return max(1.0, *(link.wait_until_dial(now) for link in self._links))
+
+    def _receive(self, channel: str, data: bytes) -> None:
+        if self._sink is None:
+            return
+        if _is_text(data):
+            deliver(self._sink, Publication(channel, data))
+            return
+        self.dropped += 1
+        level = logging.WARNING if self.dropped == 1 else logging.DEBUG
+        logger.log(level, "dropped a message that is empty or not UTF-8, from Redis on channel %r", channel)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return bool(data)

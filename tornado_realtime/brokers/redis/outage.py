@@ -1,0 +1,51 @@
+"""One report for each time that Redis is away, however many connections notice it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from tornado_realtime.brokers.redis.line import needs_a_person
+from tornado_realtime.errors import BrokerUnavailableError
+
+logger = logging.getLogger(__name__)
+
+
+class Outage:
+    """Logs the beginning and the end of every outage, once each.
+
+    Args:
+        place: Redis' address, fit for a log.
+        channels: Number of channels this node listens to.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self, place: str, channels: Callable[[], int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._place = place
+        self._channels = channels
+        self._clock = clock
+        self._away: set[str] = set()
+        self._since = 0.0
+
+    def began(self, link: str, error: BrokerUnavailableError) -> None:
+        """``link`` is lost, or could not be made; only the first of them is reported."""
+        if not self._away:
+            self._since = self._clock()
+            level = logging.ERROR if needs_a_person(error) else logging.WARNING
+            text = "Redis at %s is away (%s link: %s); publications are refused, %d channels hear nothing"
+            logger.log(level, text, self._place, link, error.reason, self._channels())
+        self._away.add(link)
+
+    def ended(self, link: str) -> None:
+        """``link`` works; the last of them ends the outage."""
+        if link not in self._away:
+            return
+        self._away.remove(link)
+        if not self._away:
+            text = (
+                "Redis at %s is back after %.1f s; %d channels subscribed again may have missed publications"
+            )
+            logger.warning(text, self._place, self._clock() - self._since, self._channels())

@@ -1,0 +1,173 @@
+"""What goes out to Redis: publications, pipelined over one connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from redis.exceptions import ResponseError
+
+from tornado_realtime.brokers.redis.line import Command, Line
+from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+
+BATCH_BYTES = 65536  # what is not written yet can still be withdrawn, so batches stay small
+QUEUE_BYTES = 64 * 1024 * 1024  # beyond it publishing is refused; one publication always fits
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """One publication on its way to Redis.
+
+    Attributes:
+        topic: Redis' name of the channel.
+        data: The message.
+        taken: Done when Redis took it; fails with a BrokerError; cancelled when nobody waits.
+        awaited: Whether this node itself listened to the topic when the parcel was handed in.
+        sent: Whether any of it may have reached Redis.
+    """
+
+    topic: bytes
+    data: bytes
+    taken: asyncio.Future[None] = field(repr=False)
+    awaited: bool = False
+    sent: bool = False
+
+    def fail(self, error: BrokerError) -> None:
+        """Tell the publisher that it was not taken."""
+        if not self.taken.done():
+            # A copy for each: one error raised in many places would collect all their tracebacks.
+            self.taken.set_exception(type(error)(*error.args))
+
+    def succeed(self) -> None:
+        """Tell the publisher that it was taken."""
+        if not self.taken.done():
+            self.taken.set_result(None)
+
+    def withdraw(self) -> None:
+        """Nobody waits for the outcome any longer; what is not sent yet never will be."""
+        if not self.taken.cancel() and not self.taken.cancelled():
+            self.taken.exception()  # or asyncio would complain that nobody looked at it
+
+
+class Publisher:
+    """Sends parcels in the order in which they were handed in; a session of a link.
+
+    All that is handed in during one turn of the loop leaves in one write. There is one connection,
+    because the order of two publications on one channel must not depend on luck.
+
+    Args:
+        ready: Called when a new connection is there.
+        doubtful: Takes a parcel that Redis gave to nobody, not even to this node, which listened.
+    """
+
+    name = "publishing"
+
+    def __init__(self, ready: Callable[[], None], doubtful: Callable[[Parcel], None]) -> None:
+        self._ready = ready
+        self._doubtful = doubtful
+        self._line: Line | None = None
+        self._waiting: deque[Parcel] = deque()
+        self._sent: deque[Parcel | None] = deque()  # None: a PING
+        self._queued_bytes = 0
+        self._wake = asyncio.Event()
+        self._ping_due = False
+        self._answered = 0.0
+
+    @property
+    def online(self) -> bool:
+        """Whether Redis can be reached, as far as is known."""
+        return self._line is not None
+
+    def hand_in(self, parcel: Parcel) -> None:
+        """Send ``parcel`` with the next write, or fail it at once."""
+        if self._line is None:
+            parcel.fail(BrokerUnavailableError("Redis is away"))
+        elif self._queued_bytes and self._queued_bytes + len(parcel.data) > QUEUE_BYTES:
+            parcel.fail(BrokerUnavailableError("too many publications wait for Redis"))
+        else:
+            self._waiting.append(parcel)
+            self._queued_bytes += len(parcel.data)
+            self._wake.set()
+
+    def doubt(self, silence: float) -> None:
+        """A publication had no answer: give the connection up if nothing had one for ``silence`` seconds.
+
+        So only those who publish in the first moments of a stall wait in vain, not everybody until
+        the next health check.
+        """
+        if self._line is None or asyncio.get_running_loop().time() - self._answered < silence:
+            return
+        line = self._line
+        self.end(BrokerUnavailableError("Redis stopped answering"))
+        line.abort()
+
+    def begin(self, line: Line) -> None:
+        """Publishing works from now on."""
+        self._line = line
+        self._answered = asyncio.get_running_loop().time()
+        self._ready()
+
+    def end(self, error: BrokerError) -> None:
+        """Fail everything that was handed in; nothing of it is sent again, lest it arrive twice."""
+        self._line = None
+        lost = [*self._sent, *self._waiting]
+        self._sent.clear()
+        self._waiting.clear()
+        self._queued_bytes = 0
+        self._ping_due = False
+        for parcel in lost:
+            if parcel is not None:
+                parcel.fail(error)
+
+    def ping(self) -> None:
+        """Send a PING with the next write."""
+        self._ping_due = True
+        self._wake.set()
+
+    async def write(self, line: Line) -> None:
+        """Send what waits, whenever something waits."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while commands := self._next_batch():
+                await line.write(commands)
+
+    async def read(self, line: Line) -> None:
+        """Match every reply with its parcel; Redis answers in the order of the commands."""
+        while True:
+            reply = await line.read()
+            self._answered = asyncio.get_running_loop().time()
+            if not self._sent:
+                raise BrokerUnavailableError("Redis answered what nobody asked")
+            parcel = self._sent.popleft()
+            if parcel is not None:
+                self._settle(parcel, reply, line)
+
+    def _settle(self, parcel: Parcel, reply: object, line: Line) -> None:
+        self._queued_bytes -= len(parcel.data)
+        if isinstance(reply, ResponseError):
+            parcel.fail(line.refusal(reply))
+        elif reply == 0 and parcel.awaited:
+            self._doubtful(parcel)
+        else:
+            parcel.succeed()
+
+    def _next_batch(self) -> list[Command]:
+        commands: list[Command] = []
+        if self._ping_due:
+            self._ping_due = False
+            self._sent.append(None)
+            commands.append((b"PING",))
+        size = 0
+        while self._waiting and size < BATCH_BYTES:
+            parcel = self._waiting.popleft()
+            if parcel.taken.done():  # its publisher gave up: it must not arrive after all
+                self._queued_bytes -= len(parcel.data)
+                continue
+            parcel.sent = True
+            self._sent.append(parcel)
+            commands.append((b"PUBLISH", parcel.topic, parcel.data))
+            size += len(parcel.data)
+        return commands

@@ -1,0 +1,235 @@
+"""Which channels this node listens to, and what comes in on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+
+from redis.exceptions import ResponseError
+
+from tornado_realtime.brokers.redis.line import Command, Line
+from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
+from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+
+PREFIX = b"realtime:"
+CHUNK = 500  # channels in one SUBSCRIBE, so that 100,000 of them do not stall Redis in one command
+
+
+def topic_of(channel: str) -> bytes:
+    """Redis' name of ``channel``."""
+    return PREFIX + channel.encode()
+
+
+class Subscriber:
+    """Keeps Redis' idea of our channels equal to ours; a session of a link.
+
+    A topic is *wanted* while it has a local subscriber, *confirmed* between Redis' answer to SUBSCRIBE
+    and our UNSUBSCRIBE. It *lingers* while it is confirmed but wanted no longer.
+
+    Args:
+        receive: Takes every message: channel, data.
+        release: Takes parcels that were held, once their topic is confirmed.
+        ready: Called when all channels of a new connection are confirmed.
+        linger: Seconds.
+    """
+
+    name = "subscribing"
+
+    def __init__(
+        self,
+        receive: Callable[[str, bytes], None],
+        release: Callable[[Parcel], None],
+        ready: Callable[[], None],
+        linger: float,
+    ) -> None:
+        self._receive = receive
+        self._release = release
+        self._ready = ready
+        self._linger = linger
+        self._line: Line | None = None
+        self._wake = asyncio.Event()
+        self._ping_due = False
+        self._doubtful: list[Parcel] = []  # what the next PING is to settle
+        self._pings: deque[list[Parcel]] = deque()  # and what each PING on its way is to settle
+        self._wanted: dict[bytes, str] = {}
+        self._joins: dict[bytes, None] = {}  # to SUBSCRIBE with the next write, in order
+        self._parts: dict[bytes, None] = {}  # to UNSUBSCRIBE with the next write, before the joins
+        self._unanswered: dict[bytes, int] = {}  # SUBSCRIBEs whose answer is still to come
+        self._confirmed: set[bytes] = set()
+        self._held: dict[bytes, list[Parcel]] = {}
+        self._held_bytes = 0
+        self._lingering: dict[bytes, float] = {}  # when each is due (loop time), soonest first
+        self._timer: asyncio.TimerHandle | None = None
+        self._catching_up = False
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+    def hears(self, topic: bytes) -> bool:
+        """False if a message on ``topic`` sent now would miss subscribers that are here already."""
+        return (topic in self._confirmed or topic not in self._wanted) and topic not in self._held
+
+    def hold(self, parcel: Parcel) -> None:
+        """Keep ``parcel`` until its topic is confirmed; fail it if the connection is away."""
+        if self._line is None:
+            parcel.fail(BrokerUnavailableError("Redis is away"))
+        elif self._held_bytes and self._held_bytes + len(parcel.data) > QUEUE_BYTES:
+            parcel.fail(BrokerUnavailableError("too many publications wait for Redis"))
+        else:
+            self._held_bytes += len(parcel.data)
+            self._held.setdefault(parcel.topic, []).append(parcel)
+
+    def wants(self, topic: bytes) -> bool:
+        """Whether ``topic`` has a local subscriber."""
+        return topic in self._wanted
+
+    def examine(self, parcel: Parcel) -> None:
+        """Settle a parcel that nobody got though we listen, by whether our connection still answers.
+
+        Redis may have closed it, which the loop tells only later; or it counts only what listens on
+        another machine than ours, as the nodes of a cluster do.
+        """
+        if self._line is None:
+            parcel.fail(BrokerUnavailableError("this node's subscription was lost; nobody got it"))
+        else:
+            self._doubtful.append(parcel)
+            self.ping()
+
+    def add(self, channel: str) -> None:
+        """The first local subscriber came."""
+        topic = topic_of(channel)
+        if topic in self._wanted:
+            return
+        self._wanted[topic] = channel
+        if self._lingering.pop(topic, None) is None and self._line is not None:
+            self._joins[topic] = None
+            self._wake.set()
+
+    def remove(self, channel: str) -> None:
+        """The last local subscriber left."""
+        topic = topic_of(channel)
+        if self._wanted.pop(topic, None) is None or self._line is None:
+            return
+        if topic in self._joins:  # Redis was not told yet
+            del self._joins[topic]
+            self._let_go(topic)
+        else:
+            self._lingering[topic] = asyncio.get_running_loop().time() + self._linger
+            self._arm()
+
+    def begin(self, line: Line) -> None:
+        """Subscribe everything, anew."""
+        self._line = line
+        self._joins = dict.fromkeys(self._wanted)
+        self._catching_up = True
+        self._wake.set()
+
+    def end(self, error: BrokerError) -> None:
+        """Redis forgets our channels with the connection; so do we, but for what is wanted."""
+        self._line = None
+        self._ping_due = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        stranded = chain(self._doubtful, *self._pings, *self._held.values())
+        self._doubtful, self._pings, self._held, self._held_bytes = [], deque(), {}, 0
+        for state in (self._joins, self._parts, self._unanswered, self._confirmed, self._lingering):
+            state.clear()
+        for parcel in stranded:
+            parcel.fail(error)
+
+    def ping(self) -> None:
+        """Send a PING with the next write."""
+        self._ping_due = True
+        self._wake.set()
+
+    async def write(self, line: Line) -> None:
+        """Send the changes of each loop turn together."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for command in self._commands():
+                await line.write([command])
+
+    async def read(self, line: Line) -> None:
+        """Take messages and confirmations in the order in which Redis sent them."""
+        while True:
+            match await line.read():
+                case [b"message", bytes(topic), bytes(data)]:
+                    if (channel := self._wanted.get(topic)) is not None:
+                        self._receive(channel, data)
+                case [b"subscribe", bytes(topic), _]:
+                    self._confirm(topic)
+                case ResponseError() as error:
+                    raise line.refusal(error) from error
+                case [b"pong", _] | b"PONG":  # the latter while nothing is subscribed
+                    self._settle_doubts()
+                case _:  # unsubscribe
+                    pass
+
+    def _commands(self) -> Iterator[Command]:
+        if self._ping_due:
+            self._ping_due = False
+            self._pings.append(self._doubtful)
+            self._doubtful = []
+            yield (b"PING",)
+        parts, self._parts = self._parts, {}
+        for topics in _chunks(parts):
+            yield (b"UNSUBSCRIBE", *topics)
+        joins, self._joins = self._joins, {}
+        for topic in joins:
+            self._unanswered[topic] = self._unanswered.get(topic, 0) + 1
+        for topics in _chunks(joins):
+            yield (b"SUBSCRIBE", *topics)
+        self._check_ready()
+
+    def _confirm(self, topic: bytes) -> None:
+        rest = self._unanswered.pop(topic, 1) - 1
+        if rest:  # an older SUBSCRIBE; our UNSUBSCRIBE after it is still on its way
+            self._unanswered[topic] = rest
+            return
+        if topic in self._joins:  # the same, not sent yet
+            return
+        if topic in self._wanted or topic in self._lingering:
+            self._confirmed.add(topic)
+        self._let_go(topic)
+        self._check_ready()
+
+    def _settle_doubts(self) -> None:
+        for parcel in self._pings.popleft() if self._pings else ():
+            parcel.succeed()
+
+    def _let_go(self, topic: bytes) -> None:
+        for parcel in self._held.pop(topic, ()):
+            self._held_bytes -= len(parcel.data)
+            self._release(parcel)
+
+    def _check_ready(self) -> None:
+        if self._catching_up and not self._unanswered and not self._joins:
+            self._catching_up = False
+            self._ready()
+
+    def _arm(self) -> None:
+        if self._timer is None and self._lingering:
+            due = next(iter(self._lingering.values()))
+            self._timer = asyncio.get_running_loop().call_at(due, self._part)
+
+    def _part(self) -> None:
+        """Unsubscribe what lingered long enough."""
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        while self._lingering and next(iter(self._lingering.values())) <= now:
+            topic = next(iter(self._lingering))
+            del self._lingering[topic]
+            self._confirmed.discard(topic)
+            self._parts[topic] = None
+            self._wake.set()
+        self._arm()
+
+
+def _chunks(topics: Iterable[bytes]) -> Iterator[list[bytes]]:
+    rest = iter(topics)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
