@@ -1,0 +1,1 @@
+"""Help for applications that test their own use of tornado_realtime."""
