@@ -40,7 +40,7 @@ def read_import(path: str) -> bytes:
 
 
 def decode(data: bytes | str, file: str) -> str:
-    """The text of a file; a byte order mark stays.
+    """The text of a file without its byte order mark.
 
     Raises:
         ConfigError: If it is too large, or no UTF-8 text.
@@ -59,7 +59,7 @@ def decode(data: bytes | str, file: str) -> str:
         ) from None
     if (zero := text.find("\0")) >= 0:
         raise _not_text(zero, "0x00", text.count("\n", 0, zero), file)
-    return text
+    return text.removeprefix("\ufeff")
 
 
 def _reason(exc: OSError) -> str:

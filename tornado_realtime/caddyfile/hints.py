@@ -28,12 +28,10 @@ class Hints:
 
     Args:
         source: The text and what was put into it.
-        shift: Characters that were cut off the start of the text.
     """
 
-    def __init__(self, source: Source, shift: int) -> None:
+    def __init__(self, source: Source) -> None:
         self._all = source.substitutions
-        self._shift = shift
         self._next = 0
         self._active: list[Substitution] = []
         self._above: list[Substitution] = []
@@ -47,7 +45,7 @@ class Hints:
 
     def peek(self, position: int) -> str:
         """The hint for the line being read, looking up to a position."""
-        ahead = [each for each in self._all[self._next :] if each.start - self._shift <= position]
+        ahead = [each for each in self._all[self._next :] if each.start <= position]
         return _join(self._active + ahead)
 
     def end_line(self, position: int, has_words: bool) -> LineHints:
@@ -57,12 +55,12 @@ class Hints:
         self._advance(position)
         here, above = self._active, self._above
         unset = [each for each in here if each.start == each.end]
-        self._active = [each for each in here if each.end - self._shift > position]
+        self._active = [each for each in here if each.end > position]
         self._above = [] if has_words else above + unset
         return LineHints(_join(here), tuple(each.name for each in unset), _join(above))
 
     def _advance(self, position: int) -> None:
-        while self._next < len(self._all) and self._all[self._next].start - self._shift <= position:
+        while self._next < len(self._all) and self._all[self._next].start <= position:
             self._active.append(self._all[self._next])
             self._next += 1
 

@@ -13,7 +13,7 @@ from tornado_realtime.caddyfile.hints import Hints
 from tornado_realtime.caddyfile.scanner import BLANKS, Kind, Piece, scan
 from tornado_realtime.errors import ConfigError
 
-MAX_WORDS = 200_000
+MAX_WORDS = 100_000
 """Words that one configuration may have, imports included."""
 
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
@@ -62,9 +62,9 @@ class _Lexer:
     """The state of one run over a text."""
 
     def __init__(self, source: Source) -> None:
-        self._text = source.text.removeprefix("\ufeff")
+        self._text = source.text
         self._file = source.file
-        self._hints = Hints(source, len(source.text) - len(self._text))
+        self._hints = Hints(source)
         self._at = 0
         self._line = 1
         self._skipped = 0
@@ -125,7 +125,8 @@ class _Lexer:
             self._check_marker(piece, raw[2:])
         elif "\\" in raw:
             raw = self._unescape(raw)
-        self._add(raw, quoted=False)
+        if raw:
+            self._add(raw, quoted=False)
 
     def _unescape(self, raw: str) -> str:
         if _ESCAPED_BLANK.search(raw):
@@ -176,16 +177,19 @@ class _Lexer:
             self._comment_line = 0
 
     def _newline(self, piece: Piece, raw: str) -> None:
+        breaks = raw.count("\n")
         if self._comment_line and not self._joined:
             self._joined = True
             self._skipped += 1
-            return
-        self._line += 1 + self._skipped
-        self._skipped = 0
-        self._end_line(piece.start)
+            breaks -= 1
+        if breaks:
+            self._line += breaks + self._skipped
+            self._skipped = 0
+            self._end_line(piece.start)
+            self._end_line(piece.end - 1)
 
     def _continuation(self, piece: Piece, raw: str) -> None:
-        self._skipped += 1
+        self._skipped += raw.count("\n")
 
     def _end_line(self, position: int) -> None:
         self._joined = False

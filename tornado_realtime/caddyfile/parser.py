@@ -71,7 +71,7 @@ def parse_block(text: str | bytes, file: str, env: Mapping[str, str]) -> Directi
 
 def _splicer(text: str | bytes, file: str, env: Mapping[str, str]) -> Splicer:
     source = substitute(decode(text, file), file, env)
-    if not source.text:
+    if not text or (source.substitutions and not source.text):
         hints = dict.fromkeys(each.hint for each in source.substitutions)
         raise ConfigError(" ".join(["the file is empty", *hints]), file)
     return Splicer(tokenize(source), file, env)

@@ -29,8 +29,9 @@ class Kind(Enum):
     """A backslash before a quote or ``#`` at the start of a word."""
     COMMENT = auto()
     NEWLINE = auto()
+    """A line end, and the empty lines after it."""
     CONTINUATION = auto()
-    """A backslash and the line end after it."""
+    """A backslash and the line end after it; several when nothing is between them."""
 
 
 class Piece(NamedTuple):
@@ -42,8 +43,8 @@ class Piece(NamedTuple):
 
 
 _SKIP = re.compile(rf"[{BLANKS}\r]*+")
-_NEWLINE = re.compile(r"\n")
-_CONTINUATION = re.compile(r"\\\r*+\n")
+_NEWLINE = re.compile(rf"\n(?:[{BLANKS}\r]*+\n)*+")
+_CONTINUATION = re.compile(rf"\\\r*+\n(?:[{BLANKS}\r]*+\\\r*+\n)*+")
 _COMMENT = re.compile(r"#[^\n]*+")
 _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+(")?', re.DOTALL)
 _RAW = re.compile(r"`[^`]*+(`)?")
@@ -70,7 +71,7 @@ def _skip(text: str, position: int) -> int:
 def _piece(text: str, at: int) -> Piece:
     match text[at]:
         case "\n":
-            return Piece(Kind.NEWLINE, at, at + 1)
+            return _match(Kind.NEWLINE, _NEWLINE, text, at)
         case "#":
             return _match(Kind.COMMENT, _COMMENT, text, at)
         case '"':
