@@ -21,6 +21,7 @@ from tornado_realtime.site.exchange import Exchange, Next
 from tornado_realtime.site.mime import content_type
 from tornado_realtime.site.negotiate import accepted_codings
 from tornado_realtime.site.placeholders import expand
+from tornado_realtime.site.respond import read_status
 
 # The first piece is read where we are; a disk that is slow for the rest holds up a thread, not the loop.
 _FIRST_BYTES = 64 * 1024
@@ -85,9 +86,9 @@ class FileServer:
             await self._serve(exchange, root, served)
 
     def _root(self, exchange: Exchange) -> DocumentRoot:
-        root = self._options.root or str(exchange.vars.get("root", ""))
+        root = expand(self._options.root, exchange, "empty") or str(exchange.vars.get("root", ""))
         hide = [expand(word, exchange, "empty") for word in self._options.hide]
-        return DocumentRoot(expand(root, exchange, "empty"), hide, self._options.config_files)
+        return DocumentRoot(root, hide, self._options.config_files)
 
     def _index(self, exchange: Exchange, root: DocumentRoot, path: str) -> Entry | None:
         for name in self._options.index:
@@ -144,12 +145,9 @@ class FileServer:
 
     def _status(self, exchange: Exchange) -> int | None:
         """A status that is to be used whatever happens; None lets the request decide."""
-        if self._options.status:
-            text = expand(self._options.status, exchange, "empty")
-            if not (text.isascii() and text.isdecimal() and 100 <= int(text) <= 999):
-                raise HandlerError(500, f"{text!r} is no status")
-            return int(text)
-        return exchange.error.status if exchange.error is not None else None
+        if self._options.status or exchange.error is not None:
+            return read_status(self._options.status, exchange)
+        return None
 
 
 class _Delivery:

@@ -16,6 +16,7 @@ from tests.support.rawhttp import Answered, RunningFront, serving
 from tornado_realtime.site.chain import Link, ServedSite, Sites, link_chain
 from tornado_realtime.site.exchange import Exchange, Next
 from tornado_realtime.site.static import FileServer, FileServerOptions
+from tornado_realtime.site.variables import set_root
 
 Steps = Callable[[RunningFront], Awaitable[None]]
 
@@ -259,14 +260,11 @@ def test_the_status_can_be_ordered(folder: Path) -> None:
 
 
 def test_root_from_the_site_with_placeholders(folder: Path) -> None:
-    async def root(exchange: Exchange, next_step: Next) -> None:
-        exchange.vars["root"] = str(folder.parent / "{http.request.host}")
-        await next_step()
-
     async def steps(site: RunningFront) -> None:
         assert (await site.get("/a.txt", "Host: root")).body == b"0123456789"
         assert (await site.get("/a.txt", "Host: other")).status == 404
 
+    root = set_root(str(folder.parent / "{http.request.host}"))
     run_chain(steps, Link(root), Link(FileServer(FileServerOptions())))
 
 
