@@ -102,15 +102,21 @@ export class ChannelView {
 
   show(channels) {
     const list = byId('channels');
-    const focused = list.contains(document.activeElement);
+    const focused = document.activeElement.closest('.channel')?.dataset.name;
     list.replaceChildren(...[...channels].map(([name, state]) => this.#item(name, state)));
     byId('no-channels').hidden = channels.size > 0;
     byId('known-channels').replaceChildren(...[...channels.keys()].map((name) => new Option(name, name)));
     for (const name of this.#counts.keys()) {
       if (!channels.has(name)) this.#counts.delete(name);
     }
-    // The button that had the focus is gone with its channel.
-    if (focused) (list.querySelector('button') ?? byId('subscribe-channel')).focus();
+    if (focused !== undefined) this.#focus(focused);
+  }
+
+  /** The button that had the focus was drawn anew, or is gone with its channel. */
+  #focus(name) {
+    const buttons = [...byId('channels').querySelectorAll('button:enabled')];
+    const same = buttons.find((button) => button.parentElement.dataset.name === name);
+    (same ?? buttons[0] ?? byId('subscribe-channel')).focus();
   }
 
   #tally(channel) {
@@ -162,7 +168,7 @@ export class LogView {
     this.#total = total;
     byId('count').textContent = String(total);
     byId('no-messages').hidden = total > 0;
-    byId('messages').hidden = total === 0;
+    byId('log').hidden = total === 0;
     byId('clear').hidden = total === 0;
   }
 }

@@ -162,8 +162,10 @@ final class HomePage
             <span class="count" id="count">0</span>
             <button class="button is-quiet" id="clear" type="button">Clear</button>
             </div>
-            <ol class="messages" id="messages" role="log" aria-live="polite" aria-relevant="additions"
-             aria-labelledby="log-title" tabindex="0"></ol>
+            <div class="scroll" id="log" role="log" aria-live="polite" aria-relevant="additions"
+             aria-labelledby="log-title" tabindex="0">
+            <ol class="messages" id="messages"></ol>
+            </div>
             <div class="empty is-roomy" id="no-messages">
             <img src="/assets/icon.svg" alt="" width="56" height="56">
             <p>Nothing has arrived yet.</p>
