@@ -67,11 +67,16 @@ def clean_value(value: str) -> str:
     return value
 
 
+def is_field_name(name: str) -> bool:
+    """Whether this can stand before a colon in a head (RFC 9110 section 5.1)."""
+    return _FIELD_NAME.fullmatch(name) is not None
+
+
 def clean_headers(headers: HTTPHeaders) -> HTTPHeaders:
     """A copy with clean values and without fields whose name is not a token (RFC 9110 section 5.1)."""
     cleaned = HTTPHeaders()
     for name, value in headers.get_all():
-        if _FIELD_NAME.fullmatch(name):
+        if is_field_name(name):
             cleaned.add(name, clean_value(value))
     return cleaned
 
@@ -209,6 +214,7 @@ class Responder:
 
     def _compose(self, status: int, headers: HTTPHeaders | None) -> ResponseHead:
         head = ResponseHead(status, overlay(self.preset, headers or HTTPHeaders()))
+        _sign(head)
         for hook in reversed(self._hooks):
             hook(head)
         head.headers = clean_headers(head.headers)
@@ -227,8 +233,6 @@ class Responder:
         if head.status < 200:
             return
         headers.setdefault("Date", _date(int(time.time())))
-        if headers.setdefault("Server", SERVER_NAME).startswith("TornadoServer/"):
-            headers["Server"] = SERVER_NAME
         self.closing = self._must_close(headers)
         if self.closing:
             headers["Connection"] = "close"
@@ -269,6 +273,12 @@ def _wants_keep_alive(request: SiteRequest) -> bool:
     """Whether the client lets the connection stay (RFC 9112 section 9.3)."""
     options = {word.strip().lower() for word in request.headers.get("Connection", "").split(",")}
     return "close" not in options if request.version == "HTTP/1.1" else "keep-alive" in options
+
+
+def _sign(head: ResponseHead) -> None:
+    """Say who serves, and no version; before the hooks, so that they can take it away."""
+    if head.status >= 200 and head.headers.get("Server", "TornadoServer/").startswith("TornadoServer/"):
+        head.headers["Server"] = SERVER_NAME
 
 
 def _is_length(value: str) -> bool:
