@@ -75,10 +75,15 @@ class Step:
     """One directive after parsing: its values are valid, its handler is not built yet.
 
     Attributes:
-        directive: Where it was written, for messages.
+        directive: Where it was written, without its matcher; for messages.
     """
 
     directive: Directive
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether it stands for several routes that keep together: such a one is never sorted by its path."""
+        return False
 
     def modules(self) -> list[str]:
         """The names that ``adapt --tokens`` lists for it, depth first; nothing by default."""
@@ -115,11 +120,19 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class TlsSpec:
-    """Certificate and key of a site, as PEM files; relative paths are relative to the working directory."""
+    """The certificate of a site.
+
+    Attributes:
+        directive: Where it was written.
+        certificate: PEM file with the chain; relative to the working directory.
+        key: PEM file with the private key.
+        minimum: Lowest version: ``tls1.2`` or ``tls1.3``.
+    """
 
     directive: Directive
     certificate: str
     key: str
+    minimum: str = "tls1.2"
 
 
 @dataclass(frozen=True, slots=True)
