@@ -20,11 +20,20 @@ class RedisServer:
         folder: Its working directory; the Unix socket lies here too.
         password: What ``requirepass`` says; empty for none.
         unix: Listen on a Unix socket instead of a TCP port.
+        certificate: Certificate and key files; with them it speaks TLS only.
     """
 
-    def __init__(self, folder: Path, *, password: str = "", unix: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        password: str = "",
+        unix: bool = False,
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
         self.folder = folder
         self.password = password
+        self.certificate = certificate
         self.socket_path = folder / "redis.sock" if unix else None
         self.port = 0 if unix else free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -35,7 +44,7 @@ class RedisServer:
         login = f":{self.password}@" if self.password else ""
         if self.socket_path:
             return f"unix://{login}{self.socket_path}"
-        return f"redis://{login}127.0.0.1:{self.port}"
+        return f"{'rediss' if self.certificate else 'redis'}://{login}127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -76,6 +85,10 @@ class RedisServer:
 
     def _options(self) -> list[str]:
         listen = ["--port", str(self.port)]
+        if self.certificate:
+            cert, key = map(str, self.certificate)
+            tls = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no"]
+            listen = ["--port", "0", "--tls-port", str(self.port), *tls]
         if self.socket_path:
             listen += ["--unixsocket", str(self.socket_path), "--unixsocketperm", "700"]
         secret = ["--requirepass", self.password] if self.password else []
@@ -85,6 +98,8 @@ class RedisServer:
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), self._dial() as client:
             client.settimeout(1.0)
+            if self.certificate:  # that it listens is enough
+                return True
             client.sendall(b"PING\r\n")
             return client.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         return False

@@ -36,8 +36,10 @@ def make_redis(tmp_path: Path) -> Iterator[MakeServer]:
     """Makes Redis servers of the test's own, not started; they are stopped after it."""
     servers: list[RedisServer] = []
 
-    def make(*, password: str = "", unix: bool = False) -> RedisServer:
-        servers.append(RedisServer(tmp_path, password=password, unix=unix))
+    def make(
+        *, password: str = "", unix: bool = False, certificate: tuple[Path, Path] | None = None
+    ) -> RedisServer:
+        servers.append(RedisServer(tmp_path, password=password, unix=unix, certificate=certificate))
         return servers[-1]
 
     yield make

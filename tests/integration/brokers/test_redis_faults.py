@@ -230,6 +230,10 @@ def test_a_lost_subscription_refuses_what_would_not_come_back(make_redis: MakeSe
         assert await accepted(broker)
         await command(server, "CLIENT", "KILL", "TYPE", "pubsub")
         await eventually(lambda: gone_from(broker, "news"))
+        error = await refused_within(broker, 0.1)
+        now = asyncio.get_running_loop().time()
+        until_dial = max(link.wait_until_dial(now) for link in broker._links)
+        assert error.retry_after == pytest.approx(max(1.0, until_dial), abs=0.2)
         assert await accepted(broker, "nobody listens here")
 
     run(scenario(), broker)
@@ -382,8 +386,10 @@ def test_close_while_starting_leaves_nothing() -> None:
     async def scenario() -> None:
         starting = asyncio.create_task(broker.start(Collector()))
         await asyncio.sleep(0)
+        began = time.monotonic()
         await broker.close()
         await starting
+        assert time.monotonic() - began < 0.5
         with pytest.raises(BrokerClosedError):
             await broker.publish(Publication("news", b"x"))
 

@@ -142,6 +142,21 @@ def test_whatever_is_heard_answers_the_ping() -> None:
     asyncio.run(scenario())
 
 
+def test_the_answer_may_come_late_in_the_time_it_has() -> None:
+    async def hear(line: Line) -> None:
+        asyncio.get_running_loop().call_later(0.12, line.heard.set)
+        await asyncio.sleep(0.25)
+        raise BrokerUnavailableError("enough")
+
+    async def scenario() -> None:
+        timing = Timing(backoff_base=0.001, backoff_cap=0.001, ping_every=0.001, ping_patience=0.2)
+        world = World(hear, [True], timing)
+        await world.run()
+        assert "end: enough" in world.session.events
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(("stable", "anew"), [(0.0, True), (60.0, False)])
 def test_the_backoff_starts_anew_after_a_stable_connection_only(
     stable: float, anew: bool, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -145,6 +146,32 @@ def test_a_full_queue_refuses_but_always_takes_one() -> None:
             assert not world.hand_in(b"x").taken.done()
 
     asyncio.run(scenario())
+
+
+def test_what_was_withdrawn_leaves_its_room_in_the_queue() -> None:
+    async def scenario() -> None:
+        async with online() as world:
+            world.hand_in(b"x" * QUEUE_BYTES).withdraw()
+            await turns()
+            assert world.line.commands == []
+            world.hand_in(b"x")
+            assert not world.hand_in(b"x" * (QUEUE_BYTES - 1)).taken.done()
+
+    asyncio.run(scenario())
+
+
+def test_a_failure_nobody_waits_for_is_no_complaint(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with online() as world:
+            parcel = world.hand_in()
+            parcel.fail(BrokerUnavailableError("lost"))
+            parcel.withdraw()
+            del parcel
+            world.publisher.end(BrokerClosedError("over"))
+            gc.collect()
+
+    asyncio.run(scenario())
+    assert caplog.records == []
 
 
 def test_a_ping_among_publications_is_matched_with_its_answer() -> None:

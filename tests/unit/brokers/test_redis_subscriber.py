@@ -200,6 +200,48 @@ def test_a_late_confirmation_of_an_old_subscription_confirms_nothing() -> None:
     asyncio.run(scenario())
 
 
+def test_a_confirmation_does_not_count_for_a_subscription_that_is_not_sent_yet() -> None:
+    async def scenario() -> None:
+        async with online(linger=0.0) as world:
+            world.subscriber.add("news")
+            await turns()
+            world.subscriber.remove("news")
+            await turns()
+            world.line.answer([b"subscribe", topic_of("news"), 1])  # the reader wakes before the writer
+            world.subscriber.add("news")
+            await turns()
+            assert not world.hears("news")
+
+    asyncio.run(scenario())
+
+
+def test_nothing_overtakes_what_is_held_for_subscribers_that_left() -> None:
+    async def scenario() -> None:
+        async with online() as world:
+            world.subscriber.add("news")
+            await turns()
+            world.subscriber.hold(world.parcel("news"))
+            world.subscriber.remove("news")
+            assert not world.hears("news")
+            await world.serve()
+            assert world.hears("news")
+
+    asyncio.run(scenario())
+
+
+def test_the_end_leaves_no_timer() -> None:
+    async def scenario() -> None:
+        async with online(channels=("news",)) as world:
+            await world.serve()
+            world.subscriber.remove("news")
+            timer = world.subscriber._timer
+            assert timer is not None
+            world.subscriber.end(BrokerUnavailableError("over"))
+            assert timer.cancelled()
+
+    asyncio.run(scenario())
+
+
 def test_messages_for_others_are_ignored() -> None:
     async def scenario() -> None:
         async with online(channels=("mine", "left")) as world:

@@ -1,0 +1,87 @@
+"""The Redis broker over TLS, and its support when redis-server is not there."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import time
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.integration.brokers.conftest import MakeServer
+from tests.support.broker_world import Collector, run
+from tests.support.redis_server import RedisServer
+from tornado_realtime.brokers.redis import RedisBroker
+from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.publication import Publication
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "redis")])
+    now = datetime.datetime.now(datetime.UTC)
+    place = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(place, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return files
+
+
+def test_a_message_over_tls_also_when_redis_hangs_at_the_end(
+    make_redis: MakeServer, certificate: tuple[Path, Path]
+) -> None:
+    server = make_redis(certificate=certificate, password="pw")
+    server.start()
+    broker = RedisBroker(f"{server.address}?ssl_ca_certs={certificate[0]}")
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        await broker.publish(Publication("news", b"x" * 1_000_000))
+        await sink.wait_for(1)
+        server.pause()
+        began = time.monotonic()
+        await broker.close()
+        assert time.monotonic() - began < 0.5
+
+    run(scenario(), broker)
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(
+    make_redis: MakeServer, certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = make_redis(certificate=certificate)
+    server.start()
+    broker = RedisBroker(server.address)
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        with pytest.raises(BrokerUnavailableError):
+            await broker.publish(Publication("news", b"x"))
+
+    run(scenario(), broker)
+    assert "certificate" in caplog.text.lower()
+
+
+def test_a_missing_redis_server_fails_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="redis-server is missing"):
+        RedisServer(tmp_path).start()
