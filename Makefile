@@ -32,7 +32,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 layers: $(VENV)/.test
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/.run ## write the generated parts of the documentation anew
 	$(BIN)/python tools/reference.py

@@ -34,7 +34,8 @@ class GoHandlerStep(Step):
     def build(self, kit: Kit) -> Handler:
         """Gives the plugin's own paths, compared exactly, to it, and everything else to the next handler."""
         door = kit.realtime(self.directive, self.settings)
-        application = Application(list(door.routes))
+        # The site's own access log tells of its requests; the application's would tell a second time.
+        application = Application(list(door.routes), log_function=lambda _handler: None)
 
         async def handle(exchange: Exchange, next_step: Next) -> None:
             if door.serves(exchange.request.path):

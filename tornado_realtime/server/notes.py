@@ -1,0 +1,47 @@
+"""What an operator should hear at start: risks, likely mistakes, and what this server does differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tornado_realtime.settings import DEFAULT_AUTH_ENDPOINT, Settings
+
+_DEFAULT_AUTH_PORT = 8080
+
+
+def realtime_notes(instances: Sequence[Settings], ports: Sequence[int]) -> list[str]:
+    """Notes about the go_handlers of a configuration, each with its place.
+
+    Args:
+        instances: The settings of each.
+        ports: Every port that a site listens on.
+    """
+    notes = [note for settings in instances for note in _notes(settings, ports)]
+    if len(instances) > 1:
+        notes.append(
+            f"there are {len(instances)} go_handlers: each has a hub of its own, "
+            "and clients of one do not get what is published to another"
+        )
+    return notes
+
+
+def _notes(settings: Settings, ports: Sequence[int]) -> list[str]:
+    found: list[str] = []
+    if settings.auth_endpoint == DEFAULT_AUTH_ENDPOINT and _DEFAULT_AUTH_PORT not in ports:
+        found.append(
+            f"auth_endpoint is {DEFAULT_AUTH_ENDPOINT}, but no site listens on port {_DEFAULT_AUTH_PORT}; "
+            "set auth_endpoint in go_handler"
+        )
+    if not settings.broadcast_secret:
+        found.append(
+            f"publishing to {settings.prefix}{settings.publish_path} is open to programs on this host only; "
+            "behind a proxy on this host, set broadcast_secret"
+        )
+    newer = [name for name in ("broadcast_secret", "allowed_origins") if name in settings.given]
+    if newer and "wire" not in settings.given:
+        found.append(
+            f"{' and '.join(newer)} without wire: pages of the newer seed need `wire envelope`, "
+            "this go_handler speaks raw"
+        )
+    place = f"{settings.directive.file}:{settings.directive.line}: " if settings.directive is not None else ""
+    return [place + note for note in found]

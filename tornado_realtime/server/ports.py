@@ -1,0 +1,225 @@
+"""Every listening socket of the server, kept open over reloads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from tornado_realtime.errors import ListenError
+from tornado_realtime.realtime import Realtime
+from tornado_realtime.server.generation import Generation
+from tornado_realtime.server.listener import Acceptor, HttpDoor, bind, bind_unix
+from tornado_realtime.server.tls import make_context
+from tornado_realtime.site.addresses import Listener
+from tornado_realtime.site.front import SiteFront
+from tornado_realtime.site.plan import ServerPlan
+
+logger = logging.getLogger(__name__)
+
+# Seconds a kept connection may wait for its next request; as in Caddy.
+IDLE_TIMEOUT = 300.0
+HEADER_BYTES = 64 * 1024
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What shall be served on one listener."""
+
+    listener: Listener
+    server: HTTPServer
+    tls: ssl.SSLContext | None = None
+    front: SiteFront | None = None
+
+
+@dataclass(slots=True)
+class _Port:
+    """One listener that is open."""
+
+    acceptor: Acceptor
+    door: HttpDoor
+    front: SiteFront | None
+
+
+def wanted_by(generation: Generation) -> list[Wanted]:
+    """Every listener of a configuration, with what it serves.
+
+    Raises:
+        ConfigError: A certificate cannot be used, or ``broadcast_listen`` clashes with another listener.
+    """
+    found: dict[tuple[str, str, int], Wanted] = {}
+    for server, sites, options in generation.sites:
+        tls = make_context(server)
+        for listener in server.listeners:
+            front = SiteFront(sites.answer, options)
+            found[_key(listener)] = Wanted(listener, _http_server(front, server), tls, front)
+    for realtime in generation.realtimes:
+        if realtime.settings.broadcast_listen:
+            wanted = _publish_listener(realtime)
+            if _key(wanted.listener) in found:
+                raise _clash(realtime)
+            found[_key(wanted.listener)] = wanted
+    return list(found.values())
+
+
+def _key(listener: Listener) -> tuple[str, str, int]:
+    return (listener.network, listener.host, listener.port)
+
+
+def _http_server(front: SiteFront, server: ServerPlan) -> HTTPServer:
+    options = server.options
+    return HTTPServer(
+        front,
+        max_header_size=options.max_header_bytes or HEADER_BYTES,
+        idle_connection_timeout=options.idle if options.idle is not None else IDLE_TIMEOUT,
+    )
+
+
+def _publish_listener(realtime: Realtime) -> Wanted:
+    host, _, port = realtime.settings.broadcast_listen.rpartition(":")
+    application = Application(list(realtime.publish_routes), log_function=lambda _handler: None)
+    return Wanted(
+        Listener(host.strip("[]"), int(port)), HTTPServer(application, idle_connection_timeout=IDLE_TIMEOUT)
+    )
+
+
+def _clash(realtime: Realtime) -> Exception:
+    directive = realtime.settings.directive
+    assert directive is not None
+    message = (
+        f"broadcast_listen {realtime.settings.broadcast_listen} is used by another listener of this file"
+    )
+    for segment in directive.block or ():
+        if segment.word == "broadcast_listen":
+            return segment.error(message)
+    return directive.error(message)
+
+
+class Ports:
+    """Opens, swaps and closes listeners.
+
+    Args:
+        default_hosts: Where a listener without a host binds; empty for all interfaces.
+    """
+
+    def __init__(self, default_hosts: Sequence[str] = ()) -> None:
+        self._default_hosts = tuple(default_hosts)
+        self._open: dict[tuple[str, str, int], _Port] = {}
+        self._retired: list[_Port] = []
+
+    @property
+    def addresses(self) -> list[Any]:
+        """What is listened on now."""
+        return [address for port in self._open.values() for address in port.acceptor.addresses]
+
+    def bind(self, wanted: Sequence[Wanted]) -> dict[tuple[str, str, int], list[socket.socket]]:
+        """Bind what is not open yet; nothing is accepted there before ``switch``.
+
+        Raises:
+            ListenError: One cannot be bound; none is bound then.
+        """
+        bound: dict[tuple[str, str, int], list[socket.socket]] = {}
+        try:
+            for want in wanted:
+                if _key(want.listener) not in self._open:
+                    bound[_key(want.listener)] = self._bind(want.listener)
+        except ListenError:
+            unbind(bound)
+            raise
+        return bound
+
+    def _bind(self, listener: Listener) -> list[socket.socket]:
+        if listener.network == "unix":
+            return bind_unix(listener.host, listener.mode)
+        if listener.host or not self._default_hosts:
+            return bind(listener.host, listener.port)
+        port, sockets = listener.port, []
+        for host in self._default_hosts:
+            sockets += bind(host, port, is_optional=True)
+            port = sockets[0].getsockname()[1] if sockets else port
+        if not sockets:
+            raise ListenError(f"this host has none of the addresses {', '.join(self._default_hosts)}")
+        return sockets
+
+    def switch(
+        self, wanted: Sequence[Wanted], bound: dict[tuple[str, str, int], list[socket.socket]]
+    ) -> None:
+        """Serve ``wanted`` from now on: new requests go to it, also on connections that are open."""
+        keys = {_key(want.listener) for want in wanted}
+        for key in [key for key in self._open if key not in keys]:
+            self._retire(self._open.pop(key))
+        for want in wanted:
+            key = _key(want.listener)
+            port = self._open.get(key)
+            if port is None:
+                self._open[key] = _opened(bound[key], want)
+            else:
+                _swap(port, want)
+
+    def _retire(self, port: _Port) -> None:
+        port.acceptor.stop()
+        self._retired.append(port)
+
+    async def close(self, timeout: float) -> None:
+        """Accept no more, wait for the requests in flight, then close every HTTP connection.
+
+        Args:
+            timeout: Seconds the requests have.
+        """
+        for port in self._open.values():
+            self._retire(port)
+        self._open.clear()
+        retired, self._retired = self._retired, []
+        await asyncio.gather(*(_drain(port, timeout) for port in retired))
+
+
+def unbind(bound: dict[tuple[str, str, int], list[socket.socket]]) -> None:
+    """Give sockets of ``Ports.bind`` up that will not be used."""
+    for sockets in bound.values():
+        for sock in sockets:
+            sock.close()
+
+
+def _opened(sockets: Sequence[socket.socket], want: Wanted) -> _Port:
+    door = HttpDoor(want.server, want.tls)
+    acceptor = Acceptor(sockets, door.serve)
+    acceptor.start()
+    for place in dict.fromkeys(_place(address, want) for address in acceptor.addresses):
+        logger.info("listening on %s", place)
+    return _Port(acceptor, door, want.front)
+
+
+def _place(address: Any, want: Wanted) -> str:
+    """Where to point a browser."""
+    if not isinstance(address, tuple):
+        return f"unix/{address}"
+    scheme = "https" if want.tls is not None else "http"
+    purpose = "" if want.front is not None else ", for publishing"
+    if address[0] in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return f"{scheme}://localhost:{address[1]} (all interfaces{purpose})"
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"{scheme}://{host}:{address[1]}{purpose}"
+
+
+def _swap(port: _Port, want: Wanted) -> None:
+    """New connections get the new server; requests on open ones get the new sites from their next one on."""
+    if port.front is not None and want.front is not None:
+        port.front.answer, port.front.options = want.front.answer, want.front.options
+        want.server.request_callback = port.front
+        want.front = port.front
+    port.front = want.front
+    port.door.server, port.door.tls = want.server, want.tls
+
+
+async def _drain(port: _Port, timeout: float) -> None:
+    if port.front is not None:
+        await port.front.drain(timeout)
+        await port.front.cancel()
+    await port.door.server.close_all_connections()
