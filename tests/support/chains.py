@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.support.rawhttp import Answered, RunningFront, serving
+from tornado_realtime.errors import HandlerError
 from tornado_realtime.site.chain import Link, ServedSite, Sites, link_chain
 from tornado_realtime.site.exchange import Exchange, Handler, Next
 
@@ -47,6 +48,15 @@ def saying(text: str, **headers: str) -> Handler:
     async def step(exchange: Exchange, next_step: Next) -> None:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         await exchange.respond(exchange.default_status, text.encode(), fields)
+
+    return step
+
+
+def failing(status: int) -> Handler:
+    """A step that fails with a status."""
+
+    async def step(exchange: Exchange, next_step: Next) -> None:
+        raise HandlerError(status, "failed on purpose")
 
     return step
 

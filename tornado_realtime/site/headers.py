@@ -8,12 +8,13 @@ from enum import Enum
 
 from tornado.httputil import HTTPHeaders
 
-from tornado_realtime.site.exchange import Exchange, Next, ResponseHead
+from tornado_realtime.site.exchange import Exchange, HeadHook, Next, ResponseHead
 from tornado_realtime.site.placeholders import template
 from tornado_realtime.site.responder import clean_value, is_field_name
 from tornado_realtime.site.substitute import replacer
 
 Fill = Callable[[str], str]
+Choose = Callable[[int, HTTPHeaders], bool]
 
 
 class Verb(Enum):
@@ -116,25 +117,37 @@ class ChangeResponse:
     """The step for ``header``.
 
     Args:
-        changes: What to change. A DELETE or DEFAULT among them defers all of them.
+        changes: What to change. A DEFAULT always waits for the head that goes out, a DELETE makes all wait.
         deferred: Whether they wait for the head that goes out; if not, later steps may overrule them.
+        only_for: Asked with status and headers of that head; None for every answer. With it all wait.
 
     Raises:
         ValueError: If the expression of a REPLACE is none.
     """
 
-    def __init__(self, changes: Sequence[FieldChange], deferred: bool = False) -> None:
-        self._changes = FieldChanges(changes)
-        late = (Verb.DELETE, Verb.DEFAULT)
-        self._deferred = deferred or any(change.verb in late for change in changes)
+    def __init__(
+        self, changes: Sequence[FieldChange], deferred: bool = False, only_for: Choose | None = None
+    ) -> None:
+        deletes = any(change.verb is Verb.DELETE for change in changes)
+        all_late = deferred or deletes or only_for is not None
+        late = [change for change in changes if all_late or change.verb is Verb.DEFAULT]
+        self._early = FieldChanges([change for change in changes if change not in late])
+        self._late = FieldChanges(late) if late else None
+        self._only_for = only_for
 
     async def __call__(self, exchange: Exchange, next_step: Next) -> None:
         """Change what goes out, now or when it does, and go on."""
-        if self._deferred:
-            exchange.on_head(lambda head: self._changes.apply(head.headers, _filler(exchange, head)))
-        else:
-            self._changes.apply(exchange.preset_headers, _filler(exchange))
+        self._early.apply(exchange.preset_headers, _filler(exchange))
+        if self._late is not None:
+            exchange.on_head(self._hook(exchange, self._late))
         await next_step()
+
+    def _hook(self, exchange: Exchange, late: FieldChanges) -> HeadHook:
+        def change(head: ResponseHead) -> None:
+            if self._only_for is None or self._only_for(head.status, head.headers):
+                late.apply(head.headers, _filler(exchange, head))
+
+        return change
 
 
 class ChangeRequest:

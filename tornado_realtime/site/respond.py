@@ -1,10 +1,10 @@
-"""Steps that answer by themselves: ``respond``, ``redir``, ``error`` and ``abort``."""
+"""Steps that answer by themselves: ``respond`` and ``redir``."""
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import dataclass
+from html import escape
 from urllib.parse import quote
 
 from tornado_realtime.errors import HandlerError
@@ -25,16 +25,16 @@ _REDIRECT_PAGE = """<!DOCTYPE html>
 """
 
 
-def read_status(text: str, exchange: Exchange, lowest: int = 200) -> int:
+def read_status(text: str, exchange: Exchange) -> int:
     """A status from configured text, which may hold placeholders; empty means the exchange's default.
 
     Raises:
-        HandlerError: 500, if it is not a number from ``lowest`` to 999.
+        HandlerError: 500, if it is not a number from 200 to 999.
     """
     if not text:
         return exchange.default_status
     word = expand(text, exchange, "empty")
-    if not (word.isascii() and word.isdecimal() and lowest <= int(word) <= 999):
+    if not (word.isascii() and word.isdecimal() and 200 <= int(word) <= 999):
         raise HandlerError(500, f"{word!r} is no status to answer with")
     return int(word)
 
@@ -85,11 +85,13 @@ class Redirect:
 
     Attributes:
         to: Address with placeholders.
-        status: Number or placeholder; ``html`` is a page that redirects browsers and is a 200 for others.
+        status: Number or placeholder.
+        html: Instead of a Location send a page, with 200, that redirects browsers and nobody else.
     """
 
     to: str
     status: str = "302"
+    html: bool = False
 
     async def __call__(self, exchange: Exchange, next_step: Next) -> None:
         """Answer.
@@ -98,8 +100,8 @@ class Redirect:
             HandlerError: 500 for a status that is none.
         """
         address = self.address(exchange)
-        if self.status == "html":
-            page = _REDIRECT_PAGE.format(url=html.escape(address))
+        if self.html:
+            page = _REDIRECT_PAGE.format(url=escape(address))
             await exchange.respond(200, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
             return
         await exchange.respond(read_status(self.status, exchange), b"", {"Location": address})
@@ -111,33 +113,3 @@ class Redirect:
             while address.startswith("//"):
                 address = address[1:]
         return address
-
-
-@dataclass(frozen=True, slots=True)
-class RaiseError:
-    """Fails on purpose, so that the error routes answer.
-
-    Attributes:
-        status: Number or placeholder; empty means 500.
-        message: Text with placeholders, for ``{err.message}`` and the log.
-    """
-
-    status: str = ""
-    message: str = ""
-
-    async def __call__(self, exchange: Exchange, next_step: Next) -> None:
-        """Fail.
-
-        Raises:
-            HandlerError: Always.
-        """
-        status = read_status(self.status or "500", exchange, lowest=400)
-        raise HandlerError(status, expand(self.message, exchange))
-
-
-class Abort:
-    """Closes the connection without any answer."""
-
-    async def __call__(self, exchange: Exchange, next_step: Next) -> None:
-        """Close."""
-        exchange.abort()

@@ -6,10 +6,9 @@ import pytest
 from tornado.httputil import HTTPHeaders
 from tornado.web import Application, RequestHandler
 
-from tests.support.chains import fetch, saying, show_request
+from tests.support.chains import failing, fetch, saying, show_request
 from tornado_realtime.site.exchange import Exchange, Handler, Next, ResponseHead
 from tornado_realtime.site.headers import ChangeRequest, ChangeResponse, FieldChange, HeadNames, Verb
-from tornado_realtime.site.respond import RaiseError
 from tornado_realtime.site.variables import SetVariables
 
 
@@ -58,6 +57,18 @@ def test_clearing_comes_before_adding() -> None:
     step = ChangeResponse([change(Verb.SET, "X-New", "1"), change(Verb.DELETE, "*")])
     answer = fetch(step, saying("x", X_Old="1"))
     assert (answer.header("X-New"), answer.header("X-Old"), answer.body) == ("1", None, b"x")
+
+
+def test_defaults_wait_but_hold_up_nobody() -> None:
+    step = ChangeResponse([change(Verb.SET, "X-A", "early"), change(Verb.DEFAULT, "X-B", "default")])
+    answer = fetch(step, saying("x", X_A="late"))
+    assert (answer.header("X-A"), answer.header("X-B")) == ("late", "default")
+
+
+def test_only_some_answers_are_changed() -> None:
+    step = ChangeResponse([change(Verb.SET, "X-A", "1")], only_for=lambda status, headers: status == 404)
+    assert fetch(step, saying("x")).header("X-A") is None
+    assert fetch(step, failing(404)).header("X-A") == "1"
 
 
 def test_replacing_with_an_expression() -> None:
@@ -109,7 +120,7 @@ def test_the_head_itself_can_be_shown() -> None:
 
 def test_headers_stay_on_errors() -> None:
     step = ChangeResponse([change(Verb.SET, "X-A", "1")])
-    assert fetch(step, RaiseError("404")).header("X-A") == "1"
+    assert fetch(step, failing(404)).header("X-A") == "1"
 
 
 def test_framing_cannot_be_broken() -> None:

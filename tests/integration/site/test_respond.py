@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.chains import fetch, run_chain, saying
+from tests.support.chains import failing, fetch, run_chain
 from tests.support.rawhttp import RunningFront
-from tornado_realtime.site.respond import Abort, RaiseError, Redirect, Respond
+from tornado_realtime.site.respond import Redirect, Respond
 from tornado_realtime.site.variables import SetVariables
 
 
@@ -48,23 +48,11 @@ def test_close() -> None:
     run_chain(steps, Respond("bye", close=True))
 
 
-def test_abort() -> None:
-    async def steps(site: RunningFront) -> None:
-        client = await site.connect()
-        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert await client.at_end()
-
-    run_chain(steps, Abort(), saying("never"))
-
-
-def test_errors_and_their_default_status() -> None:
-    error = RaiseError("{http.vars.code}", "no {http.request.uri.path}")
+def test_error_routes_answer_with_the_error_s_status() -> None:
     shown = Respond("{http.error.status_code} {http.error.status_text} {http.error.message}")
-    answer = fetch(SetVariables((("code", "404"),)), error, target="/x", errors=shown)
-    assert (answer.status, answer.body) == (404, b"404 Not Found no /x")
-    assert fetch(RaiseError()).status == 500
-    assert fetch(RaiseError("200")).status == 500
-    assert fetch(RaiseError("404"), errors=Respond("x", "200")).status == 200
+    answer = fetch(failing(404), errors=shown)
+    assert (answer.status, answer.body) == (404, b"404 Not Found failed on purpose")
+    assert fetch(failing(404), errors=Respond("x", "200")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -90,7 +78,7 @@ def test_redirects(to: str, target: str, address: str) -> None:
 def test_redirect_statuses() -> None:
     assert fetch(Redirect("/", "308")).status == 308
     assert fetch(Redirect("/", "{http.vars.none}")).status == 500
-    page = fetch(Redirect("/{http.request.uri.query}", "html"), target='/?"><script>')
+    page = fetch(Redirect("/{http.request.uri.query}", html=True), target='/?"><script>')
     assert (page.status, page.header("Location")) == (200, None)
     assert b"<script>" not in page.body
     assert b'url=/%22%3E%3Cscript%3E"' in page.body
