@@ -18,9 +18,9 @@ path). Of the routes with the same non-empty ``group`` in one tuple only the fir
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tornado_realtime.caddyfile.directive import Directive
 from tornado_realtime.errors import ConfigError
@@ -48,6 +48,19 @@ class Door(Protocol):
         """Whether it answers this decoded path; everything else is for the next step."""
 
 
+class Resource(Protocol):
+    """Something that a handler needs running: a supervised php-fpm, an access log."""
+
+    async def start(self) -> None:
+        """Begin; called once."""
+
+    async def stop(self) -> None:
+        """End, and leave nothing behind; also after a ``start`` that failed."""
+
+
+R = TypeVar("R", bound=Resource)
+
+
 class Kit(Protocol):
     """What a step may ask for while it becomes a handler; one for each site on each server."""
 
@@ -68,6 +81,12 @@ class Kit(Protocol):
 
     def realtime(self, directive: Directive, settings: Settings) -> Door:
         """The realtime instance of this very go_handler; the same one each time it is asked for."""
+
+    def resource(self, key: Hashable, make: Callable[[], R]) -> R:
+        """Something that is started before requests come and stopped after them; one for each key.
+
+        After a reload the resource that runs already under an equal key is handed out again.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +183,13 @@ class VirtualHost:
 
     Attributes:
         site: The site.
-        names: Host names of the addresses that belong to this server; empty when every host is meant.
+        addresses: Those of its addresses that belong to this server.
+        names: The host names in them; empty when every host is meant.
         matchers: Host and path conditions, any of which selects the site; empty for every request.
     """
 
     site: SitePlan
+    addresses: tuple[Address, ...]
     names: tuple[str, ...]
     matchers: tuple[MatcherSet, ...]
 

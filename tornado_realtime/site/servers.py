@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tornado_realtime.errors import ConfigError
 from tornado_realtime.site.addresses import Address, BindSpec, Listener, parse_bind_host, specificity
 from tornado_realtime.site.logspec import Warn
 from tornado_realtime.site.matchers import HostMatcher, Matcher, MatcherSet, PathMatcher
 from tornado_realtime.site.options import GlobalOptions
 from tornado_realtime.site.plan import ServerPlan, SitePlan, VirtualHost
+from tornado_realtime.site.schemes import claims_of, speaks_tls
 from tornado_realtime.site.server_options import ServerOptions
 
 
@@ -80,13 +80,13 @@ def _server(
     number: int, listeners: list[Listener], parts: list[_Share], options: GlobalOptions, warn: Warn
 ) -> ServerPlan:
     _refuse_same_address(parts)
-    _warn_about_hidden(parts, options, warn)
+    _warn_about_hidden(parts, warn)
     own = _own_options(listeners, options)
     return ServerPlan(
         name=own.name or f"srv{number}",
         listeners=tuple(listeners),
         hosts=tuple(_virtual_host(part) for part in sorted(parts, key=_match_order)),
-        tls=_speaks_tls(parts, options),
+        tls=speaks_tls(claims_of((part.site, part.addresses) for part in parts), options),
         certificates=tuple(dict.fromkeys(spec for part in parts for spec in part.site.tls)),
         options=own,
     )
@@ -115,7 +115,7 @@ def _place(site: SitePlan, address: Address) -> str:
     return f"{same.token.file}:{same.token.line}"
 
 
-def _warn_about_hidden(parts: Iterable[_Share], options: GlobalOptions, warn: Warn) -> None:
+def _warn_about_hidden(parts: Iterable[_Share], warn: Warn) -> None:
     seen: dict[tuple[str, str], Address] = {}
     for part in parts:
         for address in part.addresses:
@@ -140,37 +140,6 @@ def _warn_about_addresses(site: SitePlan, warn: Warn) -> None:
             )
 
 
-def _speaks_tls(parts: Iterable[_Share], options: GlobalOptions) -> bool:
-    plain: Address | None = None
-    secure: Address | None = None
-    for part in parts:
-        for address in part.addresses:
-            kind = _kind(address, part.site, options)
-            if kind == "http":
-                plain = plain or address
-            elif kind == "https":
-                secure = secure or address
-            if plain is not None and secure is not None:
-                raise _two_schemes(address, plain, secure)
-    return secure is not None
-
-
-def _kind(address: Address, site: SitePlan, options: GlobalOptions) -> str:
-    """``http``, ``https``, or empty for an address that goes along with the others of its port."""
-    if address.scheme == "http" or address.port == options.http_port:
-        return "http"
-    if address.scheme == "https" or address.port in (None, options.https_port) or address.host or site.tls:
-        return "https"
-    return ""
-
-
-def _two_schemes(address: Address, plain: Address, secure: Address) -> ConfigError:
-    return address.token.error(
-        f"one port cannot speak both HTTP ({plain.token.text}) and HTTPS ({secure.token.text}); "
-        "write http:// or https:// in front of the addresses, or use two ports"
-    )
-
-
 def _match_order(part: _Share) -> tuple[int, bool, int, int]:
     """Most specific host first, wildcards after those without, sites without a host last."""
     host = max(specificity(address.host) for address in part.addresses)
@@ -187,7 +156,8 @@ def _virtual_host(part: _Share) -> VirtualHost:
         by_path.setdefault(address.path, []).append(address.host)
     sets = [_selector(path, hosts) for path, hosts in by_path.items()]
     names = () if any(not address.host for address in part.addresses) else _hosts(part)
-    return VirtualHost(part.site, names, () if any(not one.matchers for one in sets) else tuple(sets))
+    matchers = () if any(not one.matchers for one in sets) else tuple(sets)
+    return VirtualHost(part.site, part.addresses, names, matchers)
 
 
 def _hosts(part: _Share) -> tuple[str, ...]:
@@ -201,23 +171,3 @@ def _selector(path: str, hosts: list[str]) -> MatcherSet:
     if path:
         matchers.append(PathMatcher((path,)))
     return MatcherSet(tuple(matchers))
-
-
-def require_certificates(server: ServerPlan) -> None:
-    """Refuse to serve TLS without a certificate, which this server does not obtain by itself.
-
-    Raises:
-        ConfigError: For the first site of a TLS server that brings no certificate.
-    """
-    for host in server.hosts:
-        if server.tls and not host.site.tls:
-            raise _no_certificate(host.site)
-
-
-def _no_certificate(site: SitePlan) -> ConfigError:
-    address = next((one for one in site.addresses if one.scheme != "http"), site.addresses[0])
-    written = address.token.text
-    return address.token.error(
-        f"site {written} needs a certificate, and this server does not obtain any: write "
-        f"http://{written.removeprefix('https://')} for plain HTTP, or tls CERTIFICATE KEY in the site"
-    )
