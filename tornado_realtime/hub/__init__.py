@@ -1,0 +1,6 @@
+"""Channels, their subscribers, and the fan-out to them."""
+
+from tornado_realtime.hub.heart import Heart
+from tornado_realtime.hub.hub import Hub
+
+__all__ = ["Heart", "Hub"]

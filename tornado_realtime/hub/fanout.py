@@ -1,0 +1,253 @@
+"""From one publication to every subscriber: encode once, join what came meanwhile, write in slices.
+
+Delivering appends to the channel's pending list and schedules one flush of the loop. The flush
+seals what is pending (one encoding a wire, one run of bytes for everybody) and writes it to a
+snapshot of the subscribers, a few hundred writes a turn, so that reads, accepts and pings never
+wait for fifty thousand writes. What is published meanwhile becomes the next run: the batch grows
+with the load, without a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from tornado_realtime.wire.frames import Batch
+
+if TYPE_CHECKING:
+    from tornado_realtime.connection import Connection, Limits
+    from tornado_realtime.publication import Publication
+    from tornado_realtime.wire.base import Wire
+
+logger = logging.getLogger(__name__)
+
+# Writes a turn of the loop. 256 writes take about 2 ms; see docs/design.md for what was measured.
+SLICE_SIZE = 256
+
+Audience = dict["Connection", None]
+
+
+class Job:
+    """One batch on its way to the subscribers that one wire had when it was sealed.
+
+    Attributes:
+        left: Who unsubscribed since; a new subscription does not bring this batch back.
+    """
+
+    __slots__ = ("batch", "left", "position", "subscribers")
+
+    def __init__(self, batch: Batch, audience: Audience) -> None:
+        self.batch = batch
+        self.subscribers = list(audience)
+        self.left: set[Connection] = set()
+        self.position = 0
+
+    def advance(self, limit: int) -> int:
+        """Offer the batch to at most ``limit`` more subscribers; how many it was.
+
+        Who left meanwhile gets nothing; who came meanwhile is not in the snapshot.
+        """
+        part = self.subscribers[self.position : self.position + limit]
+        self.position += len(part)
+        batch, left, rest = self.batch, self.left, iter(part)
+        while True:
+            connection = None
+            try:
+                for connection in rest:
+                    if connection not in left:
+                        connection.offer(batch)
+                return len(part)
+            except Exception:
+                # A bug of ours in one connection must not silence the others.
+                logger.exception("a delivery failed unexpectedly; the connection is dropped")
+                if connection is not None:
+                    connection.abort()
+
+    @property
+    def done(self) -> bool:
+        """Whether everybody has been offered the batch."""
+        return self.position >= len(self.subscribers)
+
+
+class Channel:
+    """Who listens to one name, and what is on its way to them."""
+
+    __slots__ = ("audiences", "jobs", "name", "pending", "queued")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.audiences: dict[Wire, Audience] = {}
+        self.pending: list[Publication] = []
+        self.jobs: deque[Job] = deque()
+        self.queued = False
+
+    def add(self, connection: Connection) -> None:
+        """Subscribe ``connection``; twice is once."""
+        audience = self.audiences.get(connection.wire)
+        if audience is None:
+            audience = self.audiences[connection.wire] = {}
+        audience[connection] = None
+
+    def discard(self, connection: Connection) -> None:
+        """Unsubscribe ``connection``, subscribed or not."""
+        audience = self.audiences.get(connection.wire)
+        if audience is None or connection not in audience:
+            return
+        del audience[connection]
+        if not audience:
+            del self.audiences[connection.wire]
+        for job in self.jobs:
+            job.left.add(connection)
+
+
+def batches(frames: Iterable[bytes], limits: Limits) -> Iterable[Batch]:
+    """Join frames in order into batches that an empty outbox has room for.
+
+    A frame longer than ``limits.outbox_bytes`` makes a batch of its own: an empty outbox takes it.
+    """
+    run: list[bytes] = []
+    size_bytes = 0
+    for frame in frames:
+        if run and (len(run) >= limits.outbox_frames or size_bytes + len(frame) > limits.outbox_bytes):
+            yield Batch.of(run)
+            run, size_bytes = [], 0
+        run.append(frame)
+        size_bytes += len(frame)
+    if run:
+        yield Batch.of(run)
+
+
+class Fanout:
+    """The channels of one hub and the flush that serves them in turn.
+
+    Args:
+        limits: Bounds of one client; a batch never exceeds them.
+        call_soon: Schedules a callback for the loop's next turn.
+        slice_size: Writes a turn.
+
+    Attributes:
+        channels: Those with a subscriber, by name.
+        dropped: Publications that a wire could not carry, since the start.
+        idle: Set while nothing is on its way.
+    """
+
+    def __init__(
+        self, limits: Limits, call_soon: Callable[[Callable[[], None]], object], slice_size: int = SLICE_SIZE
+    ) -> None:
+        self.channels: dict[str, Channel] = {}
+        self.dropped = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._limits = limits
+        self._call_soon = call_soon
+        self._slice_size = slice_size
+        self._work: deque[Channel] = deque()
+        self._scheduled = False
+
+    def subscribe(self, connection: Connection, name: str) -> bool:
+        """Add a subscriber.
+
+        It gets what is delivered from now on: what was delivered before, and not flushed yet, is
+        sealed for those who were there.
+
+        Returns:
+            True if it is the channel's first.
+        """
+        channel = self.channels.get(name)
+        first = channel is None
+        if channel is None:
+            channel = self.channels[name] = Channel(name)
+        elif channel.pending:
+            self._seal(channel)
+        channel.add(connection)
+        return first
+
+    def unsubscribe(self, connection: Connection, name: str) -> bool:
+        """Take a subscriber out; True if the channel is empty and forgotten now."""
+        channel = self.channels.get(name)
+        if channel is None:
+            return False
+        channel.discard(connection)
+        if channel.audiences:
+            return False
+        del self.channels[name]
+        return True
+
+    def deliver(self, publication: Publication) -> None:
+        """Take a publication for those who are subscribed to its channel on this node."""
+        channel = self.channels.get(publication.channel)
+        if channel is None:
+            return
+        channel.pending.append(publication)
+        if not channel.queued:
+            channel.queued = True
+            self._work.append(channel)
+            self.idle.clear()
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """One slice: the channels take turns, so that a crowded one does not delay the others."""
+        self._scheduled = False
+        left = self._slice_size
+        while left > 0 and self._work:
+            channel = self._work.popleft()
+            left -= self._advance(channel, left)
+            if channel.jobs or channel.pending:
+                self._work.append(channel)
+            else:
+                channel.queued = False
+        if self._work:
+            self._schedule()
+        else:
+            self.idle.set()
+
+    def _advance(self, channel: Channel, limit: int) -> int:
+        if not channel.jobs:
+            self._seal(channel)
+        # An empty audience costs something too: never a turn without end.
+        spent = 1
+        if channel.jobs:
+            job = channel.jobs[0]
+            spent = max(1, job.advance(limit))
+            if job.done:
+                channel.jobs.popleft()
+        return spent
+
+    def _seal(self, channel: Channel) -> None:
+        """Turn what is pending into jobs for those who are subscribed now."""
+        pending, channel.pending = channel.pending, []
+        for wire, audience in channel.audiences.items():
+            frames = self._encode(wire, pending)
+            channel.jobs.extend(Job(batch, audience) for batch in batches(frames, self._limits))
+
+    def _encode(self, wire: Wire, publications: Iterable[Publication]) -> Iterator[bytes]:
+        for publication in publications:
+            try:
+                frame = wire.encode(publication)
+            except Exception:
+                # A bug of ours in one publication must not silence the channel.
+                logger.exception("a publication on %r cannot be encoded", publication.channel)
+                frame = None
+            if frame is not None:
+                yield frame
+            else:
+                self._count_dropped(wire, publication)
+
+    def _count_dropped(self, wire: Wire, publication: Publication) -> None:
+        """Say so at the first, the second, the fourth and so on: one bad publisher must not fill the log."""
+        self.dropped += 1
+        if self.dropped & (self.dropped - 1) == 0:
+            logger.warning(
+                "a publication on %r was dropped: the wire %s cannot carry it (%d so far)",
+                publication.channel,
+                wire.name,
+                self.dropped,
+            )

@@ -1,0 +1,195 @@
+"""Pings, deadlines and expiry for tens of thousands of connections, with one timer for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from tornado_realtime.connection import Phase
+from tornado_realtime.wire.frames import PING
+
+if TYPE_CHECKING:
+    from tornado_realtime.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+# Connections looked at in one turn of the loop.
+SLICE_SIZE = 256
+
+
+class Wheel:
+    """Which connections are due at which beat.
+
+    Args:
+        beat: The beat that is over.
+    """
+
+    def __init__(self, beat: int) -> None:
+        self._last = beat
+        self._slots: dict[int, dict[Connection, None]] = {}
+
+    def put(self, connection: Connection, beat: int) -> int:
+        """Have ``connection`` come due at ``beat``, or at the next one if that is over; which it is."""
+        beat = max(beat, self._last + 1)
+        self._slots.setdefault(beat, {})[connection] = None
+        return beat
+
+    def drop(self, connection: Connection, beat: int) -> None:
+        """Undo ``put``; nothing happens if it came due already."""
+        slot = self._slots.get(beat)
+        if slot is not None:
+            slot.pop(connection, None)
+            if not slot:
+                del self._slots[beat]
+
+    def due(self, beat: int) -> Iterator[Connection]:
+        """Take out everything up to and including ``beat``."""
+        last, self._last = self._last, max(beat, self._last)
+        for number in range(last + 1, beat + 1):
+            yield from self._slots.pop(number, ())
+
+
+class Heart:
+    """Keeps connections alive and ends those that do not answer, are stuck, or have outlived their login.
+
+    The times are the seed's (wire.md A5): a ping every 54 s, an answer within 6 s, 10 s for a write.
+
+    Args:
+        loop: The hub's loop; its clock is used throughout.
+        ping_interval: Seconds between pings.
+        pong_timeout: Seconds a client has to answer a ping; less than ``ping_interval``.
+        write_timeout: Seconds without progress after which a backlogged or closing client is dropped.
+        tick: Seconds between beats. Everything is kept to within one beat, and no login ends early.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        ping_interval: float = 54.0,
+        pong_timeout: float = 6.0,
+        write_timeout: float = 10.0,
+        tick: float = 1.0,
+    ) -> None:
+        self._loop = loop
+        self._ping_interval = ping_interval
+        self._pong_timeout = pong_timeout
+        self._write_timeout = write_timeout
+        self._tick_seconds = tick
+        self._lively = Wheel(self._beat_at(loop.time()))
+        self._expiring = Wheel(self._beat_at(loop.time()))
+        self._backlogged: dict[Connection, tuple[int, float]] = {}
+        self._turn: deque[tuple[Callable[[Connection], None], Connection]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._expire: Callable[[Connection], None] = _ignore
+
+    def start(self, expire: Callable[[Connection], None]) -> None:
+        """Begin to beat; ``expire`` ends a connection whose login ran out."""
+        self._expire = expire
+        self._timer = self._loop.call_later(self._tick_seconds, self._tick)
+
+    def stop(self) -> None:
+        """Beat no more. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._turn.clear()
+
+    # -- what the hub tells ------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """A connection to look after."""
+        self._look_again(connection, self._ping_interval)
+        if connection.expires is not None:
+            self._expiring.put(connection, self._expiry_beat(connection.expires))
+
+    def closing(self, connection: Connection) -> None:
+        """It said goodbye; its peer has ``write_timeout`` to answer."""
+        self._lively.drop(connection, connection.due)
+        if connection.expires is not None:
+            self._expiring.drop(connection, self._expiry_beat(connection.expires))
+        if connection.phase is Phase.CLOSING:
+            self._look_again(connection, self._write_timeout)
+
+    def closed(self, connection: Connection) -> None:
+        """It is gone."""
+        self._lively.drop(connection, connection.due)
+
+    def backlogged(self, connection: Connection) -> None:
+        """Its outbox must make progress from now on."""
+        self._backlogged[connection] = (0, self._loop.time())
+
+    def drained(self, connection: Connection) -> None:
+        """Its outbox is empty."""
+        self._backlogged.pop(connection, None)
+
+    # -- the beat ----------------------------------------------------------------------------------
+
+    def _beat_at(self, time: float) -> int:
+        return int(time / self._tick_seconds)
+
+    def _expiry_beat(self, expires: float) -> int:
+        return math.ceil(expires / self._tick_seconds)
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        self._timer = self._loop.call_later(self._tick_seconds, self._tick)
+        idle = not self._turn
+        beat = self._beat_at(now)
+        self._turn.extend((self._expire, connection) for connection in self._expiring.due(beat))
+        self._turn.extend((self._drop, connection) for connection in self._stuck(now))
+        self._turn.extend((self._look, connection) for connection in self._lively.due(beat))
+        if idle and self._turn:
+            self._serve_turn()
+
+    def _stuck(self, now: float) -> list[Connection]:
+        """Those whose outbox has not moved for too long; the others' marks are set anew."""
+        found = []
+        for connection, (written, since) in self._backlogged.items():
+            outbox = connection.outbox
+            if outbox is not None and outbox.written_bytes != written:
+                self._backlogged[connection] = (outbox.written_bytes, now)
+            elif now - since >= self._write_timeout:
+                found.append(connection)
+        return found
+
+    def _serve_turn(self) -> None:
+        """One slice of those due; the rest in the next turn, so that nobody waits for ten thousand pings."""
+        turn = self._turn
+        try:
+            for _ in range(min(SLICE_SIZE, len(turn))):
+                step, connection = turn.popleft()
+                step(connection)
+        finally:
+            if turn:
+                self._loop.call_soon(self._serve_turn)
+
+    def _drop(self, connection: Connection) -> None:
+        if connection in self._backlogged:
+            logger.info("client dropped: it took nothing for %g s", self._write_timeout)
+            connection.abort()
+
+    def _look(self, connection: Connection) -> None:
+        if connection.phase is Phase.CLOSED or connection.due > self._beat_at(self._loop.time()):
+            return
+        if connection.phase is Phase.CLOSING or connection.awaiting_pong:
+            connection.abort()
+            return
+        if connection.pinged:
+            connection.pinged = False
+            self._look_again(connection, self._ping_interval - self._pong_timeout)
+            return
+        connection.pinged = connection.awaiting_pong = True
+        self._look_again(connection, self._pong_timeout)
+        connection.send(PING)
+
+    def _look_again(self, connection: Connection, after: float) -> None:
+        connection.due = self._lively.put(connection, self._beat_at(self._loop.time() + after))
+
+
+def _ignore(connection: Connection) -> None:
+    """Nobody asked to hear of expired logins yet."""

@@ -1,0 +1,203 @@
+"""Who listens to what on this node, and how publications reach them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tornado_realtime.hub.fanout import Fanout
+from tornado_realtime.hub.heart import Heart
+from tornado_realtime.poller import make_poller
+from tornado_realtime.wire.base import Farewell
+from tornado_realtime.wire.commands import Reject, Subscribe, Unsubscribe
+
+if TYPE_CHECKING:
+    from tornado_realtime.brokers.base import Broker
+    from tornado_realtime.connection import Connection, Limits
+    from tornado_realtime.poller import Poller
+    from tornado_realtime.publication import Position, Publication
+
+logger = logging.getLogger(__name__)
+
+# Connections said goodbye to in one turn of the loop.
+FAREWELL_SIZE = 256
+
+
+class Hub:
+    """Channels, their subscribers, and every open connection of one go_handler.
+
+    Lives on one event loop, the running one when it is made; all its methods belong to that loop's
+    thread. It never waits for a connection, and one client's trouble ends that client only.
+
+    Args:
+        broker: Carries publications; the hub starts and closes it.
+        limits: Bounds of one client.
+        heart: Another pulse than the default one (for tests with shorter times).
+        poller: Another poller than the platform's best.
+    """
+
+    def __init__(
+        self, broker: Broker, limits: Limits, heart: Heart | None = None, poller: Poller | None = None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.limits = limits
+        self.broker = broker
+        self.poller = poller if poller is not None else make_poller(loop)
+        self.connections: set[Connection] = set()
+        self._loop = loop
+        self._heart = heart if heart is not None else Heart(loop)
+        self._fanout = Fanout(limits, loop.call_soon)
+        self._emptied: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """Serve from now on.
+
+        Raises:
+            BrokerError: The broker cannot be started at all.
+        """
+        self._heart.start(self._expired)
+        await self.broker.start(self.deliver)
+
+    async def close(self, farewell: Farewell, timeout: float) -> None:
+        """Tell every client goodbye, let what is queued go out, and release everything.
+
+        Works after a ``start`` that failed, too.
+
+        Args:
+            farewell: What the clients are told.
+            timeout: Seconds they have to take it; who has not by then is dropped.
+        """
+        deadline = self._loop.time() + timeout
+        try:
+            await self.broker.close()
+            async with asyncio.timeout_at(deadline):
+                await self._fanout.idle.wait()
+                await self._say_goodbye(farewell)
+                await self._all_gone()
+        except TimeoutError:
+            logger.info("%d clients did not take their goodbye in time", len(self.connections))
+        finally:
+            self._release()
+
+    async def _say_goodbye(self, farewell: Farewell) -> None:
+        everybody = list(self.connections)
+        for start in range(0, len(everybody), FAREWELL_SIZE):
+            for connection in everybody[start : start + FAREWELL_SIZE]:
+                connection.close(connection.wire.farewell(farewell))
+            await asyncio.sleep(0)
+
+    async def _all_gone(self) -> None:
+        if self.connections:
+            self._emptied = self._loop.create_future()
+            await self._emptied
+
+    def _release(self) -> None:
+        for connection in list(self.connections):
+            connection.abort()
+        self._heart.stop()
+        self.poller.close()
+
+    # -- publications ------------------------------------------------------------------------------
+
+    async def publish(self, publication: Publication) -> Position | None:
+        """Hand a publication to the broker, by which it reaches the subscribers of every node.
+
+        Raises:
+            BrokerUnavailableError: It could not be taken.
+            BrokerClosedError: The hub is closed.
+        """
+        return await self.broker.publish(publication)
+
+    def deliver(self, publication: Publication) -> None:
+        """The broker's sink: fan one publication out to this node's subscribers."""
+        self._fanout.deliver(publication)
+
+    @property
+    def dropped(self) -> int:
+        """How many publications a wire could not carry, since the start."""
+        return self._fanout.dropped
+
+    def subscribers(self, channel: str) -> int:
+        """How many connections of this node are subscribed to ``channel``."""
+        found = self._fanout.channels.get(channel)
+        return sum(map(len, found.audiences.values())) if found is not None else 0
+
+    def channels(self) -> Iterable[str]:
+        """The channels with a subscriber on this node."""
+        return self._fanout.channels.keys()
+
+    # -- connections (connection.Owner) --------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """A handshake succeeded; called before the connection begins to read."""
+        self.connections.add(connection)
+        self._heart.opened(connection)
+        logger.debug("connection opened, %d now", len(self.connections))
+
+    def received(self, connection: Connection, message: bytes, is_text: bool) -> None:
+        """See connection.Owner."""
+        match connection.wire.decode(message, is_text):
+            case Subscribe(channel):
+                self._subscribe(connection, channel)
+            case Unsubscribe(channel):
+                self._unsubscribe(connection, channel)
+                self._reply(connection, connection.wire.unsubscribed(channel))
+            case Reject(reply):
+                self._reply(connection, reply)
+
+    def overflowed(self, connection: Connection) -> None:
+        """See connection.Owner: a slow consumer is told so, if its socket still takes that, and ends."""
+        outbox = connection.outbox
+        if outbox is not None:
+            logger.warning(
+                "slow consumer closed: %d frames, %d bytes waiting", outbox.frames, outbox.size_bytes
+            )
+        connection.close(connection.wire.farewell(Farewell.SLOW), discard=True)
+
+    def backlogged(self, connection: Connection) -> None:
+        """See connection.Owner."""
+        self._heart.backlogged(connection)
+
+    def drained(self, connection: Connection) -> None:
+        """See connection.Owner."""
+        self._heart.drained(connection)
+
+    def closing(self, connection: Connection) -> None:
+        """See connection.Owner: the one place that undoes every subscription."""
+        self._heart.closing(connection)
+        for channel in connection.channels:
+            self._leave(connection, channel)
+        connection.channels.clear()
+
+    def closed(self, connection: Connection) -> None:
+        """See connection.Owner."""
+        self._heart.closed(connection)
+        self.connections.discard(connection)
+        if not self.connections and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    def _subscribe(self, connection: Connection, channel: str) -> None:
+        if channel not in connection.channels:
+            connection.channels.add(channel)
+            if self._fanout.subscribe(connection, channel):
+                self.broker.subscribe(channel)
+        self._reply(connection, connection.wire.subscribed(channel))
+
+    def _unsubscribe(self, connection: Connection, channel: str) -> None:
+        if channel in connection.channels:
+            connection.channels.remove(channel)
+            self._leave(connection, channel)
+
+    def _leave(self, connection: Connection, channel: str) -> None:
+        if self._fanout.unsubscribe(connection, channel):
+            self.broker.unsubscribe(channel)
+
+    def _reply(self, connection: Connection, frame: bytes | None) -> None:
+        if frame is not None:
+            connection.send(frame)
+
+    def _expired(self, connection: Connection) -> None:
+        logger.debug("login expired, connection closed")
+        connection.close(connection.wire.farewell(Farewell.EXPIRED))
