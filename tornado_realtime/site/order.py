@@ -1,8 +1,8 @@
 """In which order directives are tried: the default, the ``order`` option, and the sorting of one block.
 
 The comparison is Caddy's, and it is not transitive: ``/a*`` is equal to a named matcher, which is equal to
-``/a/b*``, and yet ``/a/b*`` goes before ``/a*``. So the algorithm shows in the result; :func:`sort_routes` is
-the stable insertion sort that gives Caddy's order.
+``/a/b*``, and yet ``/a/b*`` goes before ``/a*``. So the algorithm shows in the result; see
+:mod:`tornado_realtime.site.stable_sort`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TypeVar
 from tornado_realtime.caddyfile.directive import Directive
 from tornado_realtime.caddyfile.names import KNOWN_DIRECTIVES, did_you_mean
 from tornado_realtime.site.arguments import unknown, wrong_count
+from tornado_realtime.site.stable_sort import stable_sort
 
 T = TypeVar("T")
 
@@ -130,11 +131,7 @@ def sort_routes(items: Sequence[T], key: Callable[[T], SortKey], order: Sequence
     """
     positions = {name: position for position, name in enumerate(order)}
     keyed = [(key(item), item) for item in items]
-    for end in range(1, len(keyed)):
-        here = end
-        while here and _less(keyed[here][0], keyed[here - 1][0], positions):
-            keyed[here - 1], keyed[here] = keyed[here], keyed[here - 1]
-            here -= 1
+    stable_sort(keyed, lambda left, right: _less(left[0], right[0], positions))
     return [item for _, item in keyed]
 
 

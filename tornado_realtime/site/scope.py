@@ -90,8 +90,8 @@ class Scope:
     def _unknown(self, segment: Directive) -> ConfigError:
         error = unknown(segment.name, "directive", self.parsers)
         looks_like_address = (
-            (not self.place and any(char in segment.word for char in ".:/")) or segment.word == "localhost"
-        )
+            not self.place and any(char in segment.word for char in ".:/")
+        ) or segment.word == "localhost"
         if not looks_like_address:
             return error
         return segment.error(
