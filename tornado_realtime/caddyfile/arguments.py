@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tornado_realtime.caddyfile.directive import Token
+from tornado_realtime.caddyfile.names import shown
 
 _PLACEHOLDER = re.compile(r"\\(?P<brace>[{}])|\{args(?:\[(?P<index>[^{}]+)\]|\.(?P<old>[^{}]+))\}")
 _SPREAD = re.compile(r"\{args\[(?P<start>\d*):(?P<stop>\d*)\]\}")
@@ -52,24 +53,20 @@ class Arguments:
                 yield from self._filled(token)
 
     def _filled(self, token: Token) -> Iterator[Token]:
-        spread = self._spread(token)
-        texts = [self._text(token)] if spread is None else spread
-        for text in texts:
+        match = _SPREAD.fullmatch(token.text)
+        for text in self._spread(token, match) if match else [self._text(token)]:
             self.spend(token, len(text))
             if text in ("{", "}") and text != token.text and not token.quoted:
-                raise token.error(f"an import cannot make a brace of {token.text}")
+                raise token.error(f"an import cannot make a brace of {shown(token.text)}")
             yield token if text == token.text else replace(token, text=text)
 
-    def _spread(self, token: Token) -> Sequence[str] | None:
-        match = _SPREAD.fullmatch(token.text)
-        if match is None:
-            return None
+    def _spread(self, token: Token, match: re.Match[str]) -> Sequence[str]:
         start = _number(match["start"], 0)
         stop = _number(match["stop"], len(self.values))
         if start <= stop <= len(self.values):
             return self.values[start:stop]
-        self.warn(token, f"{token.text} is out of range: the import has {len(self.values)} argument(s)")
-        return None
+        self._warn_range(token, token.text)
+        return [token.text]
 
     def _text(self, token: Token) -> str:
         return _PLACEHOLDER.sub(lambda match: self._one(token, match), token.text)
@@ -83,18 +80,22 @@ class Arguments:
             return match[0]
         index = _number(word, 0)
         if index >= len(self.values):
-            self.warn(token, f"{match[0]} is out of range: the import has {len(self.values)} argument(s)")
+            self._warn_range(token, match[0])
             return match[0]
         if match["old"]:
-            self.warn(token, f"{match[0]} is the old spelling, write {{args[{index}]}}")
+            self.warn(token, f"{shown(match[0])} is the old spelling, write {{args[{index}]}}")
         self.spend(token, len(self.values[index]))
         return self.values[index]
 
+    def _warn_range(self, token: Token, placeholder: str) -> None:
+        count = len(self.values)
+        self.warn(token, f"{shown(placeholder)} is out of range: the import has {count} argument(s)")
+
     def _warn_word(self, token: Token, match: re.Match[str]) -> None:
         if match["index"] and ":" in match["index"]:
-            self.warn(token, f"{match[0]} must be a word of its own")
+            self.warn(token, f"{shown(match[0])} must be a word of its own")
         else:
-            self.warn(token, f"{match[0]} has no number as its index")
+            self.warn(token, f"{shown(match[0])} has no number as its index")
 
 
 def _number(digits: str, default: int) -> int:

@@ -55,7 +55,8 @@ def end_of_file(opener: Token | None, last: Token) -> ConfigError:
     """The error for a file that ends inside a block (or after a comma, without an opener)."""
     if opener is None:
         return last.error("unexpected end of file: another address must follow the comma")
-    return last.error(f"unexpected end of file: the '{{' of line {opener.line} lacks its '}}'")
+    place = f"line {opener.line}" if opener.file == last.file else f"{opener.file}:{opener.line}"
+    return last.error(f"unexpected end of file: the '{{' of {place} lacks its '}}'")
 
 
 def take_block(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tornado_realtime.caddyfile.names import shown
 from tornado_realtime.errors import ConfigError
 
 MAX_TEXT = 4 * 1024 * 1024
 """Characters that one file may have, before and after its variables are put in."""
+
+_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,10 @@ class Substitution:
     @property
     def hint(self) -> str:
         """What an error message on its line should ask; empty for a default that was used."""
+        name = self.name if _NAME.fullmatch(self.name) else shown(self.name)
         if self.start == self.end:
-            return f"(is {{${self.name}}} empty?)"
-        return f"(see the value of {{${self.name}}})" if self.given else ""
+            return f"(is {{${name}}} empty?)"
+        return f"(see the value of {{${name}}})" if self.given else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tornado_realtime.caddyfile.blocks import Placed, end_of_file, is_snippet
 from tornado_realtime.caddyfile.directive import Token
 from tornado_realtime.caddyfile.imports import Splicer
 from tornado_realtime.caddyfile.lexer import is_close, is_open
+from tornado_realtime.caddyfile.names import shown
 from tornado_realtime.errors import ConfigError
 
 MAX_NESTING = 100
@@ -55,7 +56,9 @@ class Feed:
                 self._splicer.define(placed)
                 continue
             tokens = self._heading(placed) if self._top else placed.tokens
-            self._check(tokens)
+            if self._top or (self._headed and is_open(tokens[0])):
+                tokens = self._until_brace(placed, tokens)
+            _check_last(tokens[-1])
             yield from self._line(tokens)
 
     @property
@@ -92,10 +95,12 @@ class Feed:
         elif leaf.type == "WORD" and leaf.word.text.endswith("{"):
             self._glued = leaf.word
 
-    def _check(self, tokens: tuple[Token, ...]) -> None:
-        last = tokens[-1]
-        if last.text == "{}" and not last.quoted:
-            raise last.error("'{}' at the end of a line: put '{' here and '}' alone on a line below")
+    def _until_brace(self, placed: Placed, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """What follows the brace of a site counts as a line of its own, as in ``:8080 { respond hi``."""
+        end = next((number for number, token in enumerate(tokens, 1) if is_open(token)), len(tokens))
+        if tokens[end:]:
+            self._splicer.push_back(placed.cut(tokens[end:]))
+        return tokens[:end]
 
     def _heading(self, placed: Placed) -> tuple[Token, ...]:
         """A heading with the lines that its trailing commas continue."""
@@ -128,12 +133,12 @@ class Feed:
         if self._previous != "NEWLINE":
             return brace.error("'}' must be alone on its line")
         glued = self._glued
-        hint = f": {glued.text!r} on line {glued.line} lacks a space before its '{{'" if glued else ""
+        hint = f": {shown(glued.text)} on line {glued.line} lacks a space before its '{{'" if glued else ""
         return brace.error(f"'}}' without a '{{' before it{hint}")
 
     def _opening(self, brace: Token) -> ConfigError:
         if self._open or self._bare:
-            return brace.error("'{' on a new line: put it at the end of the line before")
+            return brace.error("'{' begins a line: put it at the end of the line of its directive")
         return brace.error("a '{' without an address holds global options, which are one block and the first")
 
 
@@ -157,6 +162,11 @@ def _kind(token: Token) -> str:
     if is_open(token):
         return "LBRACE"
     return "RBRACE" if is_close(token) else "WORD"
+
+
+def _check_last(last: Token) -> None:
+    if last.text == "{}" and not last.quoted:
+        raise last.error("'{}' at the end of a line: put '{' here and '}' alone on a line below")
 
 
 def _check_commas(tokens: tuple[Token, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from tornado_realtime.caddyfile.names import shown
 from tornado_realtime.caddyfile.scanner import BLANKS
 from tornado_realtime.errors import ConfigError
 
@@ -34,7 +35,7 @@ def heredoc_text(raw: str, after: str, fail: Fail) -> str:
     *lines, last = rest.split("\n")
     indent = last[: -len(marker)]
     if not _BLANK.fullmatch(indent) or not _BLANK.fullmatch(after):
-        message = f"the text of a heredoc must not contain its marker {marker}: choose another marker"
+        message = f"the text of a heredoc must not contain its marker {shown(marker)}: choose another marker"
         raise fail(message, len(lines) + 1)
     kept = [_without(indent, line, number, fail) for number, line in enumerate(lines, 1)]
     return "\n".join(kept).replace("\r", "")

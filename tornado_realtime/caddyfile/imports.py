@@ -17,12 +17,14 @@ from tornado_realtime.caddyfile.directive import Token
 from tornado_realtime.caddyfile.env import MAX_TEXT, substitute
 from tornado_realtime.caddyfile.files import decode, read_import
 from tornado_realtime.caddyfile.lexer import MAX_WORDS, Line, is_close, is_open, tokenize
-from tornado_realtime.caddyfile.names import did_you_mean
+from tornado_realtime.caddyfile.names import did_you_mean, shown
 from tornado_realtime.caddyfile.paths import find_files
 from tornado_realtime.errors import ConfigError
 
 MAX_IMPORT_DEPTH = 100
 """Imports inside imports."""
+
+_LONGEST_NAME = 200
 
 
 class Request(NamedTuple):
@@ -88,6 +90,10 @@ class Splicer:
         assert self._last is not None
         return self._last
 
+    def push_back(self, placed: Placed) -> None:
+        """Make a line the next one."""
+        self._frames.append(iter([placed]))
+
     def next_raw(self) -> Placed | None:
         """The next line as it stands; None at the end of the file."""
         while self._frames:
@@ -118,11 +124,11 @@ class Splicer:
         brace = placed.cut(rest) if rest else self.next_raw()
         if brace is None or not is_open(brace.tokens[0]):
             culprit = head if brace is None else brace.tokens[0]
-            raise culprit.error(f"the snippet {head.text} needs a block: '{{' expected after its name")
+            raise culprit.error(f"the snippet {shown(head.text)} needs a block: '{{' expected after its name")
         name = head.text[1:-1]
         opener, *inline = brace.tokens
         if name in self._snippets:
-            raise opener.error(f"the snippet {head.text} is defined twice")
+            raise opener.error(f"the snippet {shown(head.text)} is defined twice")
         first = brace.cut(inline) if inline else None
         body = take_block(opener, first, self.next_raw, self.last)
         self._snippets[name] = [each.line for each in body]
@@ -146,8 +152,10 @@ class Splicer:
         head, *words = placed.tokens
         opener = words.pop() if words and is_open(words[-1]) else None
         for token in words:
-            if is_open(token) or is_close(token):
-                raise token.error(f"{token.text!r} is not an argument of import")
+            if is_open(token):
+                raise token.error("nothing may follow '{' on its line")
+            if is_close(token):
+                raise token.error("'}' must be alone on its line")
         if not words:
             raise head.error("import needs the name of a snippet or file")
         name, *args = words
@@ -176,9 +184,11 @@ class Splicer:
         paths = find_files(name)
         if paths is None:
             guess = did_you_mean(name.text, self._snippets)
-            raise name.error(f"import: no such file, and no snippet above this line: {name.text!r}{guess}")
+            raise name.error(
+                f"import: no such file, and no snippet above this line: {shown(name.text)}{guess}"
+            )
         if not paths:
-            self.warn(name, f"no file matches {name.text!r}")
+            self.warn(name, f"no file matches {shown(name.text)}")
         return paths
 
     def _read(self, path: str, name: Token) -> list[Line]:
@@ -197,7 +207,7 @@ class Splicer:
     def _enter(self, request: Request, node: str) -> Origin:
         name = request.name
         if request.origin.within(node):
-            raise name.error(f"import: {name.text!r} imports itself")
+            raise name.error(f"import: {shown(name.text)} imports itself")
         if request.origin.depth >= MAX_IMPORT_DEPTH:
             raise name.error(f"import: more than {MAX_IMPORT_DEPTH} imports inside each other")
         return Origin(node, request.origin, request.origin.depth + 1)
@@ -236,4 +246,9 @@ class Splicer:
 
 
 def _chain(name: Token) -> tuple[str, ...]:
-    return (f"{name.file}:{name.line} (import {name.text})", *name.chain)
+    return (f"{name.file}:{name.line} (import {_plain(name.text)})", *name.chain)
+
+
+def _plain(text: str) -> str:
+    """A name as it is written, unless it would break a message."""
+    return text if text.isprintable() and len(text) < _LONGEST_NAME else shown(text)

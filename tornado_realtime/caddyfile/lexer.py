@@ -10,6 +10,7 @@ from tornado_realtime.caddyfile.directive import Token
 from tornado_realtime.caddyfile.env import Source
 from tornado_realtime.caddyfile.heredoc import heredoc_text
 from tornado_realtime.caddyfile.hints import Hints
+from tornado_realtime.caddyfile.names import shown
 from tornado_realtime.caddyfile.scanner import BLANKS, Kind, Piece, scan
 from tornado_realtime.errors import ConfigError
 
@@ -141,7 +142,9 @@ class _Lexer:
         if opens and marker.startswith("<"):
             raise self._error("too many '<' for a heredoc: use two, for example <<END")
         if opens or _BLANK.search(marker):
-            raise self._error(f"a heredoc's marker has only letters, digits, '-' and '_', not {marker!r}")
+            raise self._error(
+                f"a heredoc's marker has only letters, digits, '-' and '_', not {shown(marker)}"
+            )
 
     def _quoted(self, piece: Piece, raw: str) -> None:
         text = _ESCAPE.sub(lambda match: '"' if match[1] == '"' else match[0], raw[1:-1])
@@ -160,7 +163,7 @@ class _Lexer:
             raise self._error(f"the string that begins with {raw[0]} here is never closed")
         marker = raw.partition("\n")[0].replace("\r", "")[2:]
         raise self._error(
-            f"the heredoc <<{marker} of line {self._true_line} is never closed: {marker} is missing",
+            f"the heredoc of line {self._true_line} is never closed: its marker {shown(marker)} is missing",
             self._true_line + raw.count("\n"),
         )
 

@@ -60,6 +60,7 @@ KNOWN_DIRECTIVES: frozenset[str] = frozenset(
 """Every name that may begin a line of a site, supported or not. None of them can be a site's address."""
 
 _LONGEST_GUESS = 64
+_LONGEST_SHOWN = 80
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
@@ -82,4 +83,9 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """The tail of an error message about an unknown word, empty when nothing is close."""
     guess = nearest(word, candidates)
-    return f", did you mean {guess!r}?" if guess else ""
+    return f", did you mean {shown(guess)}?" if guess else ""
+
+
+def shown(word: str) -> str:
+    """A word of the user's file for an error message: quoted, on one line, not too long."""
+    return repr(word if len(word) <= _LONGEST_SHOWN else word[: _LONGEST_SHOWN - 3] + "...")

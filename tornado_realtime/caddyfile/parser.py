@@ -17,7 +17,7 @@ from tornado_realtime.caddyfile.feed import Feed, FeedLexer, Leaf
 from tornado_realtime.caddyfile.files import decode, read_file
 from tornado_realtime.caddyfile.imports import Splicer
 from tornado_realtime.caddyfile.lexer import tokenize
-from tornado_realtime.caddyfile.names import KNOWN_DIRECTIVES
+from tornado_realtime.caddyfile.names import KNOWN_DIRECTIVES, shown
 from tornado_realtime.errors import ConfigError
 
 _SECOND_SITE = "(if this is a second site: use braces for several sites)"
@@ -84,14 +84,17 @@ def _run(splicer: Splicer, feed: Feed, start: str) -> Any:
         raise feed.explain(exc.token) from None
 
 
-@cache
-def _grammar() -> lark.Lark:
+def grammar_text() -> str:
     """The grammar: in the package when it was installed, beside it in a checkout."""
     packaged = resources.files("tornado_realtime") / "grammar" / "caddyfile.lark"
     checkout = Path(__file__).parents[2] / "grammar" / "caddyfile.lark"
-    text = (packaged if packaged.is_file() else checkout).read_text(encoding="utf-8")
+    return (packaged if packaged.is_file() else checkout).read_text(encoding="utf-8")
+
+
+@cache
+def _grammar() -> lark.Lark:
     return lark.Lark(
-        text,
+        grammar_text(),
         parser="lalr",
         lexer=FeedLexer,
         start=["document", "directives"],
@@ -160,7 +163,9 @@ def _addresses(tokens: Iterable[Token]) -> Iterable[Token]:
         _check_address(token)
         text = token.text.removesuffix(",")
         if "," in text:
-            raise token.error(f"an address cannot contain a comma: put a space after the comma in {text!r}")
+            raise token.error(
+                f"an address cannot contain a comma: put a space after the comma in {shown(text)}"
+            )
         if text:
             yield token if text == token.text else replace(token, text=text)
 
@@ -169,13 +174,13 @@ def _check_address(token: Token) -> None:
     if not token.text:
         raise token.error("an address cannot be empty")
     if token.text.startswith("@"):
-        raise token.error(f"the matcher {token.text} must stand in a site's block")
+        raise token.error(f"the matcher {shown(token.text)} must stand in a site's block")
     if token.text.startswith("&("):
         raise token.error("named routes, &(name), are known but not supported")
     if token.text.startswith("("):
-        raise token.error(f"{token.text!r} is no address; a snippet has one name and a block: (name) {{")
+        raise token.error(f"{shown(token.text)} is no address; a snippet has one name and a block: (name) {{")
     if token.text.endswith("{") and not token.quoted:
-        raise token.error(f"put a space between {token.text[:-1]!r} and '{{'")
+        raise token.error(f"put a space between {shown(token.text[:-1])} and '{{'")
 
 
 def _check_addresses(sites: Iterable[Site]) -> None:
@@ -184,5 +189,5 @@ def _check_addresses(sites: Iterable[Site]) -> None:
         for address in site.addresses:
             if address.text in KNOWN_DIRECTIVES:
                 raise address.error(
-                    f"{address.text!r} is a directive, no address: it must stand in a site's block"
+                    f"{shown(address.text)} is a directive, no address: it must stand in a site's block"
                 )

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from tornado_realtime.caddyfile.directive import Token
+from tornado_realtime.caddyfile.names import shown
 
 _WILD = "*?"
 
@@ -27,7 +28,7 @@ def find_files(name: Token) -> list[Path] | None:
     if "\0" in pattern:
         raise name.error("import: a path cannot contain a zero byte")
     if "[" in pattern or any(pattern.count(wild) > 1 for wild in _WILD):
-        raise name.error(f"import: a pattern may have one '*' and no brackets, not {pattern!r}")
+        raise name.error(f"import: a pattern may have one '*' and no brackets, not {shown(pattern)}")
     folder = Path(name.file).absolute().parent
     if not any(wild in pattern for wild in _WILD):
         path = _clean(folder / pattern)
