@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
 from urllib.parse import parse_qs, quote
@@ -16,7 +17,8 @@ from tornado_realtime.site.exchange import Exchange
 MOST_ENTRIES = 10_000
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_COLUMNS = (("name", "Name"), ("size", "Size"), ("time", "Modified"))
+_COLUMNS = (("namedirfirst", "Name"), ("size", "Size"), ("time", "Modified"))
+_FOLDERS_FIRST = "namedirfirst"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,13 @@ class Row:
         name: As the file system has it, undecodable bytes as surrogate escapes; folders end in a slash.
         size: Bytes; 0 for a folder.
         modified: Unix seconds.
+        leads_to: For a symbolic link that is to be revealed: the path below the root of what it leads to.
     """
 
     name: str
     size: int
     modified: float
+    leads_to: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -52,6 +56,7 @@ class Row:
 
 _KEYS: dict[str, Callable[[Row], tuple[object, ...]]] = {
     "name": lambda row: (row.label.lower(), row.label),
+    _FOLDERS_FIRST: lambda row: (row.label.lower(), row.label),
     "size": lambda row: (row.size, row.label),
     "time": lambda row: (row.modified, row.label),
 }
@@ -59,15 +64,20 @@ _KEYS: dict[str, Callable[[Row], tuple[object, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a listing is sorted; folders always come first."""
+    """How a listing is sorted.
 
-    key: str = "name"
+    Attributes:
+        key: ``name``, ``namedirfirst`` (folders before files), ``size`` or ``time``.
+        descending: Whether it begins with the last or largest.
+    """
+
+    key: str = _FOLDERS_FIRST
     descending: bool = False
 
     def sort(self, rows: list[Row]) -> list[Row]:
         """The rows in order."""
         ordered = sorted(rows, key=lambda row: _KEYS[self.key](row), reverse=self.descending)
-        return sorted(ordered, key=lambda row: not row.is_folder)
+        return sorted(ordered, key=lambda row: not row.is_folder) if self.key == _FOLDERS_FIRST else ordered
 
     def link(self, key: str) -> str:
         """Query that sorts by ``key``, the other way round if that is what is shown."""
@@ -75,35 +85,62 @@ class Order:
         return f"?sort={key}&order={order}"
 
 
-async def listing(exchange: Exchange, root: DocumentRoot, folder: Entry, status: int | None) -> None:
+@dataclass(frozen=True, slots=True)
+class BrowseOptions:
+    """How folders are listed.
+
+    Attributes:
+        order: Where the visitor does not ask for another one.
+        limit: At most so many entries.
+        reveal_symlinks: Whether to show where links lead.
+    """
+
+    order: Order = Order()
+    limit: int = MOST_ENTRIES
+    reveal_symlinks: bool = False
+
+
+async def listing(
+    exchange: Exchange, root: DocumentRoot, folder: Entry, status: int | None, options: BrowseOptions
+) -> None:
     """Answer with what may be served in a folder.
 
     Raises:
         HandlerError: 403 or 500, if the folder cannot be read.
     """
     loop = asyncio.get_running_loop()
-    found = await loop.run_in_executor(None, root.children, folder, MOST_ENTRIES)
+    found = await loop.run_in_executor(None, root.children, folder, options.limit)
     rows = [_row(name, entry) for name, entry in found]
-    order = read_order(exchange.request.query)
-    as_json = "application/json" in exchange.request.headers.get("Accept", "").lower()
-    if as_json:
-        body, kind = render_json(order.sort(rows)), "application/json"
+    if options.reveal_symlinks:
+        rows = [_revealed(row, entry, folder, root) for row, (_, entry) in zip(rows, found, strict=True)]
+    order = read_order(exchange.request.query, options.order)
+    cut_off = len(rows) >= options.limit
+    headers = dict(_HEADERS)
+    if "application/json" in exchange.request.headers.get("Accept", "").lower():
+        headers["Content-Type"], body = "application/json", render_json(order.sort(rows))
     else:
-        body, kind = render_page(exchange.request.path, order.sort(rows), order), "text/html; charset=utf-8"
-    headers = {"Content-Type": kind, "Vary": "Accept", "Cache-Control": "no-cache"}
-    headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-    headers["X-Content-Type-Options"] = "nosniff"
+        body = render_page(exchange.request.path, order.sort(rows), order, cut_off)
     await exchange.respond(status or 200, body, headers)
 
 
-def read_order(query: str) -> Order:
+_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Vary": "Accept",
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def read_order(query: str, default: Order) -> Order:
     """The order a query asks for; what it says wrongly is left at the default."""
     try:
         fields = parse_qs(query, max_num_fields=20)
     except ValueError:
-        return Order()
-    key = fields.get("sort", ["name"])[0]
-    return Order(key if key in _KEYS else "name", fields.get("order", ["asc"])[0] == "desc")
+        return default
+    key = fields.get("sort", [default.key])[0]
+    direction = fields.get("order", ["desc" if default.descending else "asc"])[0]
+    return Order(key if key in _KEYS else default.key, direction == "desc")
 
 
 def readable(name: str) -> str:
@@ -128,13 +165,14 @@ def render_json(rows: list[Row]) -> bytes:
             "url": f"./{row.link}",
             "mod_time": _moment(row).isoformat(),
             "is_dir": row.is_folder,
+            **({"leads_to": readable(row.leads_to)} if row.leads_to else {}),
         }
         for row in rows
     ]
     return json.dumps(items).encode()
 
 
-def render_page(path: str, rows: list[Row], order: Order) -> bytes:
+def render_page(path: str, rows: list[Row], order: Order, cut_off: bool = False) -> bytes:
     """The rows as a page; everything that comes from names or the request is escaped."""
     title = escape(readable(path))
     page = _PAGE.format(
@@ -142,7 +180,7 @@ def render_page(path: str, rows: list[Row], order: Order) -> bytes:
         crumbs=_crumbs(path),
         heads="".join(_head(key, label, order) for key, label in _COLUMNS),
         rows="\n".join(_line(row) for row in rows) or '<tr><td colspan="3">This folder is empty.</td></tr>',
-        count=_count(rows),
+        count=_count(rows, cut_off),
     )
     return page.encode()
 
@@ -151,6 +189,11 @@ def _row(name: str, entry: Entry) -> Row:
     if entry.is_folder:
         return Row(name + "/", 0, entry.info.st_mtime)
     return Row(name, entry.info.st_size, entry.info.st_mtime)
+
+
+def _revealed(row: Row, entry: Entry, folder: Entry, root: DocumentRoot) -> Row:
+    is_link = entry.path != posixpath.join(folder.path, row.name.rstrip("/"))
+    return replace(row, leads_to="/" + posixpath.relpath(entry.path, root.path)) if is_link else row
 
 
 def _moment(row: Row) -> datetime:
@@ -174,15 +217,16 @@ def _head(key: str, label: str, order: Order) -> str:
 def _line(row: Row) -> str:
     moment = _moment(row)
     size = "" if row.is_folder else human_size(row.size)
+    target = f" \u2192 {escape(readable(row.leads_to))}" if row.leads_to else ""
     return (
-        f'<tr><td><a href="{escape("./" + row.link)}">{escape(row.label)}</a></td><td>{size}</td>'
+        f'<tr><td><a href="{escape("./" + row.link)}">{escape(row.label)}</a>{target}</td><td>{size}</td>'
         f'<td><time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M}</time></td></tr>'
     )
 
 
-def _count(rows: list[Row]) -> str:
+def _count(rows: list[Row], cut_off: bool) -> str:
     folders = sum(row.is_folder for row in rows)
-    more = " (more are not shown)" if len(rows) >= MOST_ENTRIES else ""
+    more = " (more are not shown)" if cut_off else ""
     return f"{folders} folders, {len(rows) - folders} files{more}"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.rawhttp import Answered, RunningFront, serving
+from tornado_realtime.site.browse import BrowseOptions, Order
 from tornado_realtime.site.chain import Link, ServedSite, Sites, link_chain
 from tornado_realtime.site.exchange import Exchange, Next
 from tornado_realtime.site.static import FileServer, FileServerOptions
@@ -269,7 +270,7 @@ def test_root_from_the_site_with_placeholders(folder: Path) -> None:
 
 
 def test_listings(folder: Path) -> None:
-    page = fetch(folder, "/?sort=name", index=(), browse=True)
+    page = fetch(folder, "/?sort=name", index=(), browse=BrowseOptions())
     text = page.body.decode()
     assert (page.status, page.header("Content-Type")) == (200, "text/html; charset=utf-8")
     for name in ("a.txt", "sub/", "empty/", "inner"):
@@ -286,16 +287,35 @@ def test_listings(folder: Path) -> None:
         "./up",
     ):
         assert name not in text
-    items = json.loads(fetch(folder, "/empty/", "Accept: application/json", browse=True).body)
+    items = json.loads(fetch(folder, "/empty/", "Accept: application/json", browse=BrowseOptions()).body)
     assert [item["name"] for item in items] == ["x y.bin"]
-    assert fetch(folder, "/empty", browse=True).header("Location") == "/empty/"
+    assert fetch(folder, "/empty", browse=BrowseOptions()).header("Location") == "/empty/"
     assert fetch(folder, "/empty/").status == 404
-    assert fetch(folder, "/empty/", browse=True, method="POST").status == 405
+    assert fetch(folder, "/empty/", browse=BrowseOptions(), method="POST").status == 405
+
+
+def test_a_listing_as_the_configuration_wants_it(folder: Path) -> None:
+    options = BrowseOptions(Order("size", descending=True), limit=3, reveal_symlinks=True)
+    page = fetch(folder, "/", index=(), browse=options).body.decode()
+    assert page.count("<tr><td>") == 3
+    assert "more are not shown" in page
+    everything = BrowseOptions(reveal_symlinks=True)
+    items = json.loads(fetch(folder, "/", "Accept: application/json", index=(), browse=everything).body)
+    assert {item["name"]: item["leads_to"] for item in items if "leads_to" in item} == {"inner": "/a.txt"}
+
+
+def test_entity_tags_from_a_file_beside(folder: Path) -> None:
+    (folder / "a.txt.sum").write_text("abc\n")
+    assert fetch(folder, "/a.txt", etag_extensions=(".none", ".sum")).header("ETag") == '"abc"'
+    (folder / "a.txt.sum").write_text('W/"abc"')
+    assert fetch(folder, "/a.txt", etag_extensions=(".sum",)).header("ETag") == 'W/"abc"'
+    (folder / "a.txt.sum").write_text('x" y\r\nz')
+    assert "-a" in (fetch(folder, "/a.txt", etag_extensions=(".sum",)).header("ETag") or "")
 
 
 def test_a_file_without_permission_is_403(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str, flags: int) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tornado_realtime.site.static.os.open", refuse)
+    monkeypatch.setattr("tornado_realtime.site.delivery.os.open", refuse)
     assert fetch(folder, "/a.txt").status == 403
