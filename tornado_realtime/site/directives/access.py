@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tornado_realtime.caddyfile.directive import Directive
 from tornado_realtime.site.arguments import expect, no_block, unknown, wrong_count
-from tornado_realtime.site.plan import Step
+from tornado_realtime.site.basicauth import BasicAuth, bcrypt_verify, read_hash
+from tornado_realtime.site.plan import Kit, Step
 from tornado_realtime.site.scope import Scope
+
+if TYPE_CHECKING:
+    from tornado_realtime.site.exchange import Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,30 @@ class BasicAuthStep(Step):
     def modules(self) -> list[str]:
         """``authentication``."""
         return ["authentication"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Asks for name and password.
+
+        Raises:
+            ConfigError: When a hash is none, or the module bcrypt is missing.
+        """
+        try:
+            verify = bcrypt_verify()
+        except ImportError:
+            raise self.directive.error(
+                "basic_auth needs the module bcrypt: pip install 'tornado-realtime[bcrypt]'"
+            ) from None
+        accounts = {line.word: _hash(line) for line in self.directive.block or ()}
+        return BasicAuth(accounts, verify, self.realm)
+
+
+def _hash(line: Directive) -> bytes:
+    try:
+        return read_hash(line.words[0])
+    except ValueError:
+        raise line.error(
+            f"the password of {line.word} is no bcrypt hash; make one: htpasswd -nBC 12 {line.word}"
+        ) from None
 
 
 def parse_basic_auth(segment: Directive, scope: Scope) -> Step:

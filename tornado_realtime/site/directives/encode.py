@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tornado_realtime.caddyfile.directive import Directive, Token
 from tornado_realtime.site.arguments import choice, expect, integer, one_word, unknown
-from tornado_realtime.site.plan import Step
+from tornado_realtime.site.encode import ZSTD_LEVELS, Encode, EncodeOptions, usable_formats
+from tornado_realtime.site.plan import Kit, Step
 from tornado_realtime.site.response_match import ResponseMatcher, parse_response_matcher
 from tornado_realtime.site.scope import Scope
 
+if TYPE_CHECKING:
+    from tornado_realtime.site.exchange import Handler
+
 FORMATS = ("zstd", "gzip")
-_ZSTD_LEVELS = ("fastest", "default", "better", "best")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,17 @@ class EncodeStep(Step):
     def modules(self) -> list[str]:
         """``encode``."""
         return ["encode"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Compresses answers; zstd without its module is gzip, and a line in the log."""
+        options = EncodeOptions(
+            formats=usable_formats(self.formats),
+            minimum_bytes=self.minimum_bytes,
+            gzip_level=self.gzip_level,
+            zstd_level=ZSTD_LEVELS[self.zstd_level],
+            only_for=self.only_for.matches if self.only_for is not None else None,
+        )
+        return Encode(options)
 
 
 def parse_encode(segment: Directive, scope: Scope) -> Step:
@@ -80,11 +95,11 @@ def _zstd_level(line: Directive) -> dict[str, object]:
     expect(line, 0, 1, "zstd [LEVEL]")
     values: dict[str, object] = {}
     if line.args:
-        values["zstd_level"] = choice(line.args[0], "zstd level", _ZSTD_LEVELS)
+        values["zstd_level"] = choice(line.args[0], "zstd level", tuple(ZSTD_LEVELS))
     for option in line.block or ():
         if option.word == "level":
             one_word(option, "level LEVEL")
-            values["zstd_level"] = choice(option.args[0], "zstd level", _ZSTD_LEVELS)
+            values["zstd_level"] = choice(option.args[0], "zstd level", tuple(ZSTD_LEVELS))
         elif option.word != "disable_checksum":
             raise unknown(option.name, "option of zstd", ("level", "disable_checksum"))
     return values

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tornado_realtime.caddyfile.directive import Directive, Token
 from tornado_realtime.site.arguments import converted, flag, no_block, wrong_count
-from tornado_realtime.site.plan import Step
+from tornado_realtime.site.headers import ChangeRequest, ChangeResponse, FieldChange, Verb
+from tornado_realtime.site.plan import Kit, Step
 from tornado_realtime.site.regexps import Regexp
 from tornado_realtime.site.response_match import ResponseMatcher, parse_response_matcher
 from tornado_realtime.site.scope import Scope
+
+if TYPE_CHECKING:
+    from tornado_realtime.site.exchange import Handler
 
 _USAGE = "[+-?>]FIELD [VALUE [REPLACEMENT]]"
 
@@ -33,6 +38,16 @@ class HeaderOp:
     value: str = ""
     search: Regexp | None = None
     replacement: str = ""
+
+    @property
+    def change(self) -> FieldChange:
+        """What does it at run time."""
+        if self.search is not None:
+            return FieldChange(Verb.REPLACE, self.field, self.replacement, self.search.pattern)
+        return FieldChange(_VERBS[self.action], self.field, self.value)
+
+
+_VERBS = {"set": Verb.SET, "add": Verb.ADD, "delete": Verb.DELETE, "default": Verb.DEFAULT}
 
 
 def parse_header_op(words: Sequence[Token], *, for_response: bool) -> tuple[HeaderOp, bool]:
@@ -94,6 +109,11 @@ class HeaderStep(Step):
         has_others = self.deferred or self.only_for is not None or defaults < len(self.ops)
         return ["headers"] * (defaults + has_others)
 
+    def build(self, kit: Kit) -> Handler:
+        """Changes the answer's headers."""
+        only_for = self.only_for.matches if self.only_for is not None else None
+        return ChangeResponse([op.change for op in self.ops], self.deferred, only_for)
+
 
 def parse_header(segment: Directive, scope: Scope) -> Step:
     """Read ``header [matcher] FIELD [VALUE [REPLACEMENT]]`` or ``header [matcher] { ... }``."""
@@ -125,6 +145,10 @@ class RequestHeaderStep(Step):
     def modules(self) -> list[str]:
         """``headers``."""
         return ["headers"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Changes the request's header."""
+        return ChangeRequest([self.op.change])
 
 
 def parse_request_header(segment: Directive, scope: Scope) -> Step:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tornado_realtime.caddyfile.directive import Directive, Token
 from tornado_realtime.site.arguments import expect, flag, no_block, one_word, unknown
 from tornado_realtime.site.directives.flow import is_status
-from tornado_realtime.site.plan import Step
+from tornado_realtime.site.plan import Kit, Step
+from tornado_realtime.site.respond import Redirect, Respond
 from tornado_realtime.site.scope import Scope
+
+if TYPE_CHECKING:
+    from tornado_realtime.site.exchange import Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,10 @@ class RespondStep(Step):
     def modules(self) -> list[str]:
         """``static_response`` with body and status."""
         return [static_response(self.body, self.status)]
+
+    def build(self, kit: Kit) -> Handler:
+        """Answers."""
+        return Respond(self.body, self.status, self.close)
 
 
 def static_response(body: str, status: str) -> str:
@@ -89,6 +98,10 @@ class RedirStep(Step):
     def modules(self) -> list[str]:
         """``static_response`` with an empty body and the status."""
         return [static_response("", self.status)]
+
+    def build(self, kit: Kit) -> Handler:
+        """Redirects."""
+        return Redirect(self.to, self.status, self.html)
 
 
 _NAMED_CODES = {"permanent": "301", "temporary": "302", "html": "200"}

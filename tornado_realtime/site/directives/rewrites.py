@@ -22,6 +22,17 @@ from tornado_realtime.site.filematch import POLICIES, FileMatcher
 from tornado_realtime.site.matchers import MatcherSet
 from tornado_realtime.site.plan import Kit, Route, Step
 from tornado_realtime.site.regexps import Regexp
+from tornado_realtime.site.rewrite import (
+    ChangeQuery,
+    QueryChange,
+    QueryVerb,
+    ReplacePattern,
+    ReplaceText,
+    Rewrite,
+    SetMethod,
+    StripPrefix,
+    StripSuffix,
+)
 from tornado_realtime.site.scope import Scope
 
 if TYPE_CHECKING:
@@ -45,6 +56,10 @@ class RewriteStep(Step):
     def modules(self) -> list[str]:
         """``rewrite``."""
         return ["rewrite"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Changes path and query."""
+        return Rewrite(self.uri)
 
 
 def parse_rewrite(segment: Directive, scope: Scope) -> Route:
@@ -79,6 +94,10 @@ class MethodStep(Step):
         """``rewrite``."""
         return ["rewrite"]
 
+    def build(self, kit: Kit) -> Handler:
+        """Changes the method."""
+        return SetMethod(self.method)
+
 
 def parse_method(segment: Directive, scope: Scope) -> Step:
     """Read ``method [matcher] METHOD``."""
@@ -100,6 +119,12 @@ class QueryOp:
     key: str
     value: str = ""
     search: Regexp | None = None
+
+    @property
+    def change(self) -> QueryChange:
+        """What does it at run time."""
+        search = self.search.pattern if self.search is not None else ""
+        return QueryChange(QueryVerb(self.action), self.key, self.value, search)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +151,16 @@ class UriStep(Step):
     def modules(self) -> list[str]:
         """``rewrite``."""
         return ["rewrite"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Changes path or query."""
+        if self.action == "query":
+            return ChangeQuery([op.change for op in self.queries])
+        if self.regexp is not None:
+            return ReplacePattern(self.regexp.pattern, self.replacement)
+        if self.action == "replace":
+            return ReplaceText(self.find, self.replacement, self.limit)
+        return StripPrefix(self.find) if self.action == "strip_prefix" else StripSuffix(self.find)
 
 
 def parse_uri(segment: Directive, scope: Scope) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tornado_realtime.caddyfile.directive import Directive
 from tornado_realtime.site.arguments import (
@@ -16,9 +17,15 @@ from tornado_realtime.site.arguments import (
     some_words,
     unknown,
 )
+from tornado_realtime.site.browse import MOST_ENTRIES, BrowseOptions, Order
 from tornado_realtime.site.directives.rewrites import two_word_form
-from tornado_realtime.site.plan import Route, Step
+from tornado_realtime.site.plan import Kit, Route, Step
 from tornado_realtime.site.scope import Scope
+from tornado_realtime.site.static import FileServer, FileServerOptions
+from tornado_realtime.site.variables import set_root
+
+if TYPE_CHECKING:
+    from tornado_realtime.site.exchange import Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,10 @@ class RootStep(Step):
     def modules(self) -> list[str]:
         """``vars``."""
         return ["vars"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Sets the variable."""
+        return set_root(self.path)
 
 
 def parse_root(segment: Directive, scope: Scope) -> Route:
@@ -87,6 +98,28 @@ class FileServerStep(Step):
     def modules(self) -> list[str]:
         """``file_server``."""
         return ["file_server"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Serves the files; never those that the site was read from."""
+        options = FileServerOptions(
+            root=self.root,
+            hide=self.hide,
+            index=self.index,
+            browse=_browse_options(self.browse) if self.browse is not None else None,
+            precompressed=self.precompressed,
+            status=self.status,
+            canonical=self.canonical,
+            pass_thru=self.pass_thru,
+            config_files=kit.site.files,
+            etag_extensions=self.etag_extensions,
+        )
+        return FileServer(options)
+
+
+def _browse_options(spec: BrowseSpec) -> BrowseOptions:
+    keys = [word for word in spec.sort if word not in ("asc", "desc")]
+    order = Order(keys[-1] if keys else Order().key, descending="desc" in spec.sort)
+    return BrowseOptions(order, spec.limit or MOST_ENTRIES, spec.reveal_symlinks)
 
 
 def parse_file_server(segment: Directive, scope: Scope) -> Step:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tornado_realtime.caddyfile.directive import Directive, Token
 from tornado_realtime.site.arguments import no_block, wrong_count
-from tornado_realtime.site.plan import Step
+from tornado_realtime.site.plan import Kit, Step
 from tornado_realtime.site.scope import Scope
+from tornado_realtime.site.variables import SetVariables
+
+if TYPE_CHECKING:
+    from tornado_realtime.site.exchange import Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,10 @@ class VarsStep(Step):
     def modules(self) -> list[str]:
         """``vars``."""
         return ["vars"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Sets them."""
+        return SetVariables(self.values)
 
 
 def parse_vars(segment: Directive, scope: Scope) -> Step:
