@@ -209,6 +209,7 @@ byId('logout').addEventListener('submit', logout);
 byId('subscribe').addEventListener('submit', subscribe);
 byId('no-channels').addEventListener('click', tryChannel);
 byId('send').addEventListener('submit', send);
+byId('send').addEventListener('input', () => { byId('sent').textContent = ''; });
 byId('send-message').addEventListener('keydown', sendByKeyboard);
 byId('clear').addEventListener('click', () => log.clear());
 byId('retry').addEventListener('click', () => realtime.hurry());
