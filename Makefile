@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# The demonstration is for this machine only, unless somebody says otherwise.
+LOOPBACK := $(if $(SERVER_ADDRESS),,--bind 127.0.0.1,::1)
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-only lint format types layers docs wheel clean system-run system-test
 
@@ -11,7 +14,7 @@ help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run system-run .local/env ## serve the demo application on http://localhost:8080
-	@exec $(BIN)/tornado-realtime run --config app/Caddyfile --envfile .local/env
+	@exec $(BIN)/tornado-realtime run --config app/Caddyfile --envfile .local/env $(LOOPBACK)
 
 test: $(VENV)/.test system-test lint test-only ## install what the tests need, lint, and run every test
 

@@ -12,8 +12,9 @@ from tornado_realtime.caddyfile import Directive
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.settings import Settings
 from tornado_realtime.site.chain import Link, ServedSite, Sites, link_chain
-from tornado_realtime.site.exchange import Handler
-from tornado_realtime.site.front import FrontOptions
+from tornado_realtime.site.exchange import Exchange, Handler
+from tornado_realtime.site.front import Answer, FrontOptions
+from tornado_realtime.site.paths import clean_path
 from tornado_realtime.site.plan import Door, Plan, Route, ServerPlan, SitePlan, VirtualHost
 from tornado_realtime.wire.base import Farewell
 
@@ -62,8 +63,9 @@ class Generation:
         self._started: set[Hashable] = set()
         self._old_instances = list(previous._instances.values()) if previous is not None else []
         self._old_resources = dict(previous._resources) if previous is not None else {}
-        self.sites: list[tuple[ServerPlan, Sites, FrontOptions]] = [
-            (server, self._build_server(server), front_options(server)) for server in plan.servers
+        served = [(server, self._build_server(server), front_options(server)) for server in plan.servers]
+        self.sites: list[tuple[ServerPlan, Answer, FrontOptions]] = [
+            (server, self._guarded(sites.answer), options) for server, sites, options in served
         ]
         # Only needed while building; kept, they would chain every generation to all before it.
         self._old_instances.clear()
@@ -73,6 +75,21 @@ class Generation:
     def realtimes(self) -> list[Realtime]:
         """One for each go_handler, in the order in which they were built."""
         return [instance.realtime for instance in self._instances.values()]
+
+    def _guarded(self, answer: Answer) -> Answer:
+        """With publishing moved to a listener of its own, no other one knows any internal path."""
+        hidden = tuple(f"{r.settings.prefix}/internal/" for r in self.realtimes if r.settings.broadcast_listen)
+        if not hidden:
+            return answer
+
+        async def guarded(exchange: Exchange) -> None:
+            path = exchange.request.path
+            if path.startswith(hidden) or clean_path(path).startswith(hidden):
+                await exchange.respond(404)
+            else:
+                await answer(exchange)
+
+        return guarded
 
     def _build_server(self, server: ServerPlan) -> Sites:
         return Sites([self._build_site(server, host) for host in server.hosts])

@@ -99,7 +99,11 @@ class Acceptor:
             self._loop.add_reader(sock.fileno(), self._accept, sock)
 
     def stop(self) -> None:
-        """Accept no more and close the sockets. Idempotent."""
+        """Accept what waits already, then no more, and close the sockets. Idempotent."""
+        self._ignore()
+        for sock in self._sockets:
+            # Closing the socket would reset those who are connected but not accepted yet.
+            self._accept(sock)
         self._ignore()
         for sock in self._sockets:
             path = sock.getsockname() if sock.family == socket.AF_UNIX else ""

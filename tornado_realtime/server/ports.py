@@ -55,10 +55,10 @@ def wanted_by(generation: Generation) -> list[Wanted]:
         ConfigError: A certificate cannot be used, or ``broadcast_listen`` clashes with another listener.
     """
     found: dict[tuple[str, str, int], Wanted] = {}
-    for server, sites, options in generation.sites:
+    for server, answer, options in generation.sites:
         tls = make_context(server)
         for listener in server.listeners:
-            front = SiteFront(sites.answer, options)
+            front = SiteFront(answer, options)
             found[_key(listener)] = Wanted(listener, _http_server(front, server), tls, front)
     for realtime in generation.realtimes:
         if realtime.settings.broadcast_listen:
@@ -75,10 +75,13 @@ def _key(listener: Listener) -> tuple[str, str, int]:
 
 def _http_server(front: SiteFront, server: ServerPlan) -> HTTPServer:
     options = server.options
+    idle = options.idle if options.idle is not None else IDLE_TIMEOUT
     return HTTPServer(
         front,
         max_header_size=options.max_header_bytes or HEADER_BYTES,
-        idle_connection_timeout=options.idle if options.idle is not None else IDLE_TIMEOUT,
+        # Tornado has one time limit for the wait for a request and for its head.
+        idle_connection_timeout=idle if options.read_header is None else min(idle, options.read_header),
+        body_timeout=options.read_body,
     )
 
 

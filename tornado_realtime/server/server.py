@@ -94,12 +94,12 @@ class Server:
             RealtimeError: The configuration cannot be loaded or started; nothing is left running.
         """
         self._listen_to_signals()
-        raise_limit()
         try:
             await self._apply(first=True)
         except BaseException:
             await self._shut_down(0.0)
             raise
+        raise_limit()
         logger.info("tornado-realtime %s is ready, pid %d", __version__, os.getpid())
         while await self._wishes.get() == "reload":
             await self._reload()
