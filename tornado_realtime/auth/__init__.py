@@ -1,1 +1,16 @@
-"""Who is this, and may they?"""
+"""Who is this? Asked once, before the handshake."""
+
+from tornado_realtime.auth.base import Authenticator
+from tornado_realtime.auth.endpoint import EndpointAuthenticator, peer_of
+from tornado_realtime.auth.function import Authenticate, FunctionAuthenticator
+from tornado_realtime.auth.user import User, user_from_answer
+
+__all__ = [
+    "Authenticate",
+    "Authenticator",
+    "EndpointAuthenticator",
+    "FunctionAuthenticator",
+    "User",
+    "peer_of",
+    "user_from_answer",
+]

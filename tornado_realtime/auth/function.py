@@ -1,0 +1,67 @@
+"""Authentication by a Python function of the application."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from tornado.httputil import HTTPServerRequest
+
+from tornado_realtime.auth.user import User, checked_user, user_from_answer
+from tornado_realtime.errors import AuthError, AuthInvalidError, AuthRefusedError, AuthTimeoutError
+
+logger = logging.getLogger(__name__)
+
+Answer = User | Mapping[str, Any] | str | None
+Authenticate = Callable[[HTTPServerRequest], Answer | Awaitable[Answer]]
+
+
+class FunctionAuthenticator:
+    """Asks ``function(request)``, plain or async, who it is.
+
+    The function returns a user id, a ``User``, a mapping ``{"id", "info"?, "exp"?, "ttl"?}``, or None
+    for "nobody". A plain function runs on the loop: it must not wait for anything.
+
+    Args:
+        function: The application's.
+        timeout: Seconds an async one may take.
+    """
+
+    def __init__(self, function: Authenticate, timeout: float) -> None:
+        self._function = function
+        self._timeout = timeout
+
+    async def authenticate(self, request: HTTPServerRequest) -> User:
+        """See Authenticator."""
+        try:
+            answer = self._function(request)
+            if inspect.isawaitable(answer):
+                answer = await asyncio.wait_for(answer, self._timeout)
+        except TimeoutError as error:
+            raise AuthTimeoutError("the authenticate function took too long") from error
+        except AuthError:
+            raise
+        except Exception as error:
+            logger.exception("the authenticate function failed")
+            raise AuthInvalidError("the authenticate function failed") from error
+        return _user(answer)
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+def _user(answer: object) -> User:
+    if answer is None:
+        raise AuthRefusedError("nobody is logged in")
+    if isinstance(answer, User):
+        return checked_user(answer)
+    if isinstance(answer, str):
+        return user_from_answer({"id": answer})
+    if isinstance(answer, Mapping):
+        return user_from_answer(answer)
+    raise AuthInvalidError(
+        f"authenticate returned {type(answer).__name__}, not a user id, User, mapping or None"
+    )

@@ -1,0 +1,76 @@
+"""The answer to "who is this?"."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tornado_realtime.errors import AuthInvalidError, AuthRefusedError
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who is logged in.
+
+    Attributes:
+        id: Not empty.
+        info: Whatever the application said about them, as JSON values.
+        expires: Unix time at which the login runs out; None if never, or not known.
+    """
+
+    id: str
+    info: Any = None
+    expires: float | None = None
+
+
+def user_from_answer(answer: Mapping[str, Any], now: float | None = None) -> User:
+    """Read ``{"id", "info"?, "exp"?, "ttl"?}``; ``id`` in any case, as the seed reads it.
+
+    Args:
+        answer: The decoded object.
+        now: Unix time; the clock's when left out.
+
+    Raises:
+        AuthInvalidError: There is no usable ``id``, or ``exp`` or ``ttl`` is no number.
+        AuthRefusedError: The login has run out already.
+    """
+    now = time.time() if now is None else now
+    found = [value for key, value in answer.items() if str(key).lower() == "id" and value is not None]
+    identity = found[-1] if found else ""
+    expires = min(_seconds(answer, "exp", 0.0), _seconds(answer, "ttl", now))
+    return checked_user(User(identity, answer.get("info"), expires), now)
+
+
+def checked_user(user: User, now: float | None = None) -> User:
+    """``user`` if it can be let in.
+
+    Raises:
+        AuthInvalidError: Its ``id`` is no non-empty string, or ``expires`` is no number.
+        AuthRefusedError: The login has run out already.
+    """
+    now = time.time() if now is None else now
+    if not isinstance(user.id, str) or not user.id:
+        raise AuthInvalidError("the answer has no id that is a non-empty string")
+    if user.expires is None:
+        return user
+    expires = _number("expires", user.expires)
+    if expires <= now:
+        raise AuthRefusedError("the login has run out")
+    return replace(user, expires=None if expires == math.inf else expires)
+
+
+def _seconds(answer: Mapping[str, Any], key: str, base: float) -> float:
+    value = answer.get(key)
+    return math.inf if value is None else base + _number(key, value)
+
+
+def _number(key: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise AuthInvalidError(f"{key} in the answer is not a number of seconds")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

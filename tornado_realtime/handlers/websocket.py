@@ -1,0 +1,141 @@
+"""The handshake of ``/ws``: origin, then login, then RFC 6455, and the socket leaves Tornado's machinery."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.web import Finish
+
+from tornado_realtime.auth import Authenticator, User
+from tornado_realtime.connection import Connection, LeanConnection, StreamConnection, tune
+from tornado_realtime.errors import AuthError, HandshakeError
+from tornado_realtime.handlers.plain import PlainHandler
+from tornado_realtime.hub import Hub
+from tornado_realtime.wire.base import Wire
+from tornado_realtime.wire.handshake import check_upgrade, origin_allowed, response_101
+
+logger = logging.getLogger(__name__)
+
+# The seed's library adds this to every refusal that follows the login (wire.md A3.4).
+_VERSION = {"Sec_WebSocket_Version": "13"}
+
+
+@dataclass(frozen=True, slots=True)
+class SocketDoor:
+    """What a handshake needs.
+
+    Attributes:
+        hub: Takes the connection.
+        authenticator: Tells who it is.
+        wire: What clients without a subprotocol speak.
+        origins: Allowed origins; empty for "the same host".
+    """
+
+    hub: Hub
+    authenticator: Authenticator
+    wire: Wire
+    origins: Sequence[str] = ()
+
+
+class SocketHandler(PlainHandler):
+    """One handshake. It is a handler only until the 101; then a Connection takes the bare socket over."""
+
+    SUPPORTED_METHODS = (*PlainHandler.SUPPORTED_METHODS, "TRACE", "CONNECT")
+
+    def initialize(self, door: Callable[[], SocketDoor]) -> None:
+        """Called by Tornado with the route's arguments; ``door`` raises BrokerClosedError if it is shut."""
+        self._open_door = door
+        self._asking: asyncio.Task[User] | None = None
+
+    async def prepare(self) -> None:
+        """Answer the whole request, whatever its method."""
+        door = self.enter(self._open_door)
+        self._check_origin(door)
+        user = await self._authenticate(door)
+        try:
+            accept = check_upgrade(self.request.method or "", self.request.headers, self.request.version)
+        except HandshakeError as error:
+            self.refuse(error.status, **_VERSION)
+        # Meanwhile the instance may have been closed, or started anew.
+        self._upgrade(self.enter(self._open_door), accept, user)
+
+    def on_connection_close(self) -> None:
+        """The visitor left before the answer: nobody needs to be asked any more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    def _check_origin(self, door: SocketDoor) -> None:
+        origins = self.request.headers.get_list("Origin")
+        if not origin_allowed(origins[0] if origins else None, self.request.host, door.origins):
+            self.refuse(403, **_VERSION)
+
+    async def _authenticate(self, door: SocketDoor) -> User:
+        self._asking = asyncio.ensure_future(door.authenticator.authenticate(self.request))
+        try:
+            return await self._asking
+        except AuthError as error:
+            self.refuse(error.status, "Invalid auth response" if error.status == 500 else "")
+        except asyncio.CancelledError:
+            if self._asking.cancelled():
+                self.set_status(499, "Client Closed Request")  # for the access log; nobody reads it
+                raise Finish from None
+            raise
+        finally:
+            self._asking = None
+
+    def _upgrade(self, door: SocketDoor, accept: str, user: User) -> None:
+        stream = self.detach()
+        try:
+            stream.write(response_101(accept))
+        except StreamClosedError:
+            return
+        connect(door, stream, user)
+
+
+def connect(door: SocketDoor, stream: IOStream, user: User) -> None:
+    """Make a connection of a stream on which the handshake is done.
+
+    A plain stream is left behind: its socket lives on in a connection of some hundred bytes. Any
+    other class (TLS), and a stream that has not written its 101 yet, is kept.
+    """
+    stream.set_close_callback(None)
+    tune(stream.socket)
+    if type(stream) is not IOStream or stream.writing():
+        _begin(door.hub, StreamConnection(door.hub, door.wire, user, stream), user, b"")
+        return
+    early = _take_early_bytes(stream)
+    try:
+        # A duplicate descriptor outlives the stream; both are documented, no private field is touched.
+        fd = stream.socket.dup().detach() if early is not None else -1
+    except OSError as error:
+        logger.warning("a connection cannot be kept: %s", error)
+        early = None
+    stream.close()
+    if early is not None:
+        _begin(door.hub, LeanConnection(door.hub, door.wire, user, fd, door.hub.poller), user, early)
+
+
+def _begin(hub: Hub, connection: Connection, user: User, early: bytes) -> None:
+    if user.expires is not None:
+        connection.expires = asyncio.get_running_loop().time() + user.expires - time.time()
+    hub.opened(connection)
+    connection.begin(early)
+
+
+def _take_early_bytes(stream: IOStream) -> bytes | None:
+    """What the stream has read already behind the request; None if the client is gone.
+
+    One read is enough: it takes all that is buffered, and only if that is nothing looks at the socket.
+    """
+    try:
+        piece: Any = stream.read_bytes(stream.max_buffer_size, partial=True)
+        # Without a byte there, closing the stream ends this read.
+        return piece.result() if piece.done() else b""
+    except StreamClosedError:
+        return None

@@ -1,0 +1,312 @@
+"""The plugin: settings in; hub, broker, authenticator and Tornado routes out, started and stopped in order.
+
+::
+
+    realtime = Realtime(auth_endpoint="http://localhost:8000/me")
+    application = tornado.web.Application([*my_routes, *realtime.routes])
+    await realtime.start()
+    await realtime.publish("news", "hello")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from tornado.routing import Rule
+
+from tornado_realtime.auth import Authenticate, Authenticator, EndpointAuthenticator, FunctionAuthenticator
+from tornado_realtime.brokers.base import Broker
+from tornado_realtime.brokers.memory import MemoryBroker
+from tornado_realtime.caddyfile import parse_block
+from tornado_realtime.connection import Limits
+from tornado_realtime.errors import (
+    BrokerClosedError,
+    ConfigError,
+    InvalidPublicationError,
+    PublicationTooLargeError,
+    RealtimeError,
+)
+from tornado_realtime.handlers.broadcast import BroadcastHandler, NotHereHandler, PublishDoor
+from tornado_realtime.handlers.internal import InternalRule
+from tornado_realtime.handlers.paths import PathIs
+from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
+from tornado_realtime.hub import Hub
+from tornado_realtime.publication import Publication
+from tornado_realtime.settings import (
+    Settings,
+    settings_from_directive,
+    settings_from_options,
+    with_own_options,
+)
+from tornado_realtime.wire.base import Farewell
+from tornado_realtime.wire.dialects import DIALECTS
+
+logger = logging.getLogger(__name__)
+
+# Seconds that clients have to take their goodbye when the application does not say.
+GRACE_PERIOD = 10.0
+
+
+class Realtime:
+    """One realtime instance for one Tornado application: its own hub, its own broker.
+
+    It may be made anywhere (also before a fork); ``start`` binds it to the running event loop.
+
+    Args:
+        settings: Ready settings; else they are made from ``options``.
+        authenticate: A function ``request -> user or None``, plain or async, that is asked instead of
+            ``auth_endpoint``. It returns a user id, ``{"id", "info"?, "exp"?, "ttl"?}``, a ``User`` or None.
+        options: The options of go_handler by name, and ``prefix`` (``""``), ``socket_path`` (``/ws``),
+            ``publish_path`` (``/internal/broadcast``), ``trusted_proxies`` (``()``).
+
+    Raises:
+        ConfigError: An option is unknown or has a value that cannot be used.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, authenticate: Authenticate | None = None, **options: Any
+    ) -> None:
+        if settings is not None and options:
+            raise ConfigError("give settings or options, not both")
+        self.settings = settings if settings is not None else settings_from_options(**options)
+        self._authenticate = authenticate
+        self._wire = DIALECTS[self.settings.wire]
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
+        self._closing: asyncio.Future[None] | None = None
+        self._hub: Hub | None = None
+        self._authenticator: Authenticator | None = None
+        _check_broker(self.settings)
+
+    @classmethod
+    def from_caddyfile(
+        cls,
+        text: str,
+        *,
+        authenticate: Authenticate | None = None,
+        env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """An instance from the text of one ``go_handler { ... }`` block, or from a file that holds just that.
+
+        Args:
+            text: The block; or the path of the file, if there is no brace and no line break in it.
+            authenticate: See the class.
+            env: For ``{$NAME}``; the process environment when left out.
+            options: ``prefix``, ``socket_path``, ``publish_path`` and ``trusted_proxies``, see the class.
+
+        Raises:
+            ConfigError: With file and line.
+        """
+        file = "go_handler"
+        if "{" not in text and "\n" not in text and text.strip() != "go_handler":
+            file, text = text, _read(text)
+        directive = parse_block(text, file, os.environ if env is None else env)
+        if directive.word != "go_handler":
+            raise directive.error(f"a go_handler block is needed here, not {directive.word}")
+        if directive.args:
+            raise directive.error("go_handler takes no arguments here: paths are settings of the plugin")
+        settings = with_own_options(settings_from_directive(directive), **options)
+        return cls(settings, authenticate=authenticate)
+
+    # -- routes ------------------------------------------------------------------------------------
+
+    @property
+    def routes(self) -> list[Rule]:
+        """Tornado rules for this instance's paths, to be put among an application's own."""
+        socket = Rule(PathIs(self.socket_path), SocketHandler, {"door": self._socket_door})
+        if not self.settings.broadcast_listen:
+            return [socket, *self.publish_routes]
+        hidden = (PathIs(self._internal, prefix=True), PathIs(self.publish_path))
+        return [socket, *(Rule(matcher, NotHereHandler) for matcher in hidden)]
+
+    @property
+    def publish_routes(self) -> list[Rule]:
+        """The internal paths alone, for a listener of their own (``broadcast_listen``)."""
+        return [Rule(PathIs(self.publish_path), BroadcastHandler, {"door": self._publish_door})]
+
+    @property
+    def socket_path(self) -> str:
+        """Where WebSocket clients connect, prefix included."""
+        return self.settings.prefix + self.settings.socket_path
+
+    @property
+    def publish_path(self) -> str:
+        """Where applications publish, prefix included."""
+        return self.settings.prefix + self.settings.publish_path
+
+    def serves(self, path: str) -> bool:
+        """Whether a decoded path is one of this instance's; compared exactly, case included."""
+        if path == self.socket_path or path == self.publish_path:
+            return True
+        return bool(self.settings.broadcast_listen) and path.startswith(self._internal)
+
+    @property
+    def _internal(self) -> str:
+        return self.settings.prefix + "/internal/"
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Serve on the running event loop from now on. Nothing happens if it does already.
+
+        Raises:
+            BrokerError: The broker cannot be started at all; ``start`` may be tried again.
+            RealtimeError: It runs on another event loop, or was started before this process was forked.
+        """
+        if self._hub is not None:
+            self._check_home()
+            return
+        self._loop, self._process = asyncio.get_running_loop(), os.getpid()
+        self._authenticator = self._make_authenticator()
+        self._hub = self._make_hub()
+        try:
+            await self._hub.start()
+        except BaseException:
+            await self.close(timeout=0)
+            raise
+
+    def _check_home(self) -> None:
+        if self._process != os.getpid():
+            raise RealtimeError("started before this process was forked: start it in every child instead")
+        if self._loop is not asyncio.get_running_loop():
+            raise RealtimeError("started on another event loop: close it there first")
+
+    async def close(self, farewell: Farewell = Farewell.SHUTDOWN, timeout: float = GRACE_PERIOD) -> None:
+        """Tell every client goodbye and release everything; works after a failed ``start``. Idempotent.
+
+        From the call on nobody is let in. A second call waits for what the first one does, and an
+        impatient caller may cancel: what is under way goes on.
+
+        Args:
+            farewell: What the clients are told.
+            timeout: Seconds they have to take it.
+        """
+        hub, self._hub = self._hub, None
+        authenticator, self._authenticator = self._authenticator, None
+        if authenticator is not None:
+            authenticator.close()
+        if hub is not None:
+            self._closing = asyncio.ensure_future(hub.close(farewell, timeout))
+        if self._closing is not None and not self._closing.done():
+            await asyncio.shield(self._closing)
+
+    # -- publishing --------------------------------------------------------------------------------
+
+    async def publish(self, channel: str, message: str | bytes) -> None:
+        """Publish ``message`` on ``channel``; returning means that the broker took it.
+
+        May be awaited on any event loop in any thread.
+
+        Raises:
+            InvalidPublicationError: No channel, no message, or bytes that are not UTF-8.
+            PublicationTooLargeError: Longer than ``max_publication_size``.
+            BrokerUnavailableError: The broker is away.
+            BrokerClosedError: Not started, or closed.
+        """
+        publication = self._publication(channel, message)
+        if asyncio.get_running_loop() is self._loop:
+            await self._publish(publication)
+        else:
+            await asyncio.wrap_future(self._from_elsewhere(publication))
+
+    def publish_threadsafe(self, channel: str, message: str | bytes) -> concurrent.futures.Future[None]:
+        """Publish from a thread without an event loop; ``.result(timeout)`` waits, raises as ``publish``."""
+        return self._from_elsewhere(self._publication(channel, message))
+
+    def _from_elsewhere(self, publication: Publication) -> concurrent.futures.Future[None]:
+        if self._loop is None:
+            raise BrokerClosedError("the realtime instance is not started: await its start() first")
+        publishing = self._publish(publication)
+        try:
+            return asyncio.run_coroutine_threadsafe(publishing, self._loop)
+        except RuntimeError as error:
+            publishing.close()
+            raise BrokerClosedError("the event loop of the realtime instance is closed") from error
+
+    async def _publish(self, publication: Publication) -> None:
+        await self.hub.publish(publication)
+
+    def _publication(self, channel: str, message: str | bytes) -> Publication:
+        if not isinstance(channel, str) or not isinstance(message, str | bytes | bytearray | memoryview):
+            raise InvalidPublicationError("channel must be a string, message a string or bytes")
+        if not channel or not message:
+            raise InvalidPublicationError("channel and message must not be empty")
+        try:
+            channel.encode("utf-8")
+            data = message.encode("utf-8") if isinstance(message, str) else bytes(message)
+            data.decode("utf-8")
+        except UnicodeError as error:
+            raise InvalidPublicationError("channel and message must be UTF-8 text") from error
+        if len(data) > self.settings.max_publication_size_bytes:
+            raise PublicationTooLargeError(f"message of {len(data)} bytes is above max_publication_size")
+        return Publication(channel, data)
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    @property
+    def hub(self) -> Hub:
+        """The running hub.
+
+        Raises:
+            BrokerClosedError: Not started, or closed.
+        """
+        if self._hub is None:
+            raise BrokerClosedError("the realtime instance is not started: await its start() first")
+        return self._hub
+
+    def _socket_door(self) -> SocketDoor:
+        hub = self.hub
+        assert self._authenticator is not None
+        return SocketDoor(hub, self._authenticator, self._wire, self.settings.allowed_origins)
+
+    def _publish_door(self) -> PublishDoor:
+        return PublishDoor(
+            self.hub, InternalRule(self.settings.broadcast_secret), self.settings.max_publication_size_bytes
+        )
+
+    def _make_hub(self) -> Hub:
+        settings = self.settings
+        limits = Limits(
+            settings.max_message_size_bytes, settings.send_queue_frames, settings.send_queue_bytes
+        )
+        return Hub(_make_broker(settings), limits)
+
+    def _make_authenticator(self) -> Authenticator:
+        settings = self.settings
+        if self._authenticate is not None:
+            return FunctionAuthenticator(self._authenticate, settings.auth_timeout)
+        return EndpointAuthenticator(settings.auth_endpoint, settings.auth_timeout, settings.trusted_proxies)
+
+
+def _make_broker(settings: Settings) -> Broker:
+    if settings.driver == "memory":
+        return MemoryBroker()
+    # Loading the Redis client takes a tenth of a second that only its users should pay.
+    from tornado_realtime.brokers.redis import RedisBroker
+
+    return RedisBroker(settings.redis_address)
+
+
+def _check_broker(settings: Settings) -> None:
+    """Make sure that a broker can be made, so that a bad address is a configuration error with its place."""
+    try:
+        _make_broker(settings)
+    except ConfigError as error:
+        for segment in (settings.directive.block or ()) if settings.directive is not None else ():
+            if segment.word == "redis_address":
+                raise segment.error(error.message) from error
+        raise
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot be read: {error}", path) from error
