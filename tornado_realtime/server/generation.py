@@ -12,6 +12,7 @@ from tornado_realtime.caddyfile import Directive
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.settings import Settings
 from tornado_realtime.site.chain import Link, ServedSite, Sites, link_chain
+from tornado_realtime.site.directives.logs import access_logs
 from tornado_realtime.site.exchange import Exchange, Handler
 from tornado_realtime.site.front import Answer, FrontOptions
 from tornado_realtime.site.paths import clean_path
@@ -78,7 +79,9 @@ class Generation:
 
     def _guarded(self, answer: Answer) -> Answer:
         """With publishing moved to a listener of its own, no other one knows any internal path."""
-        hidden = tuple(f"{r.settings.prefix}/internal/" for r in self.realtimes if r.settings.broadcast_listen)
+        hidden = tuple(
+            f"{r.settings.prefix}/internal/" for r in self.realtimes if r.settings.broadcast_listen
+        )
         if not hidden:
             return answer
 
@@ -100,6 +103,7 @@ class Generation:
             chain=kit.chain(host.site.routes),
             errors=kit.chain(host.site.errors) if host.site.errors else None,
             matches=host.matches if host.matchers else None,
+            observers=access_logs(kit),
         )
 
     # -- what the kit asks for -----------------------------------------------------------------------

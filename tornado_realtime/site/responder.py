@@ -124,6 +124,7 @@ class Responder:
         self.detached = False
         self.sent_bytes = 0
         self.preset = HTTPHeaders()
+        self.sent_headers = HTTPHeaders()
         self._connection = connection
         self._request = request
         self._keep_alive_wanted = _wants_keep_alive(request)
@@ -159,6 +160,7 @@ class Responder:
         head = self._compose(status, headers)
         first = self._filtered(chunk)
         self.status = head.status
+        self.sent_headers = head.headers
         self.sent_bytes += len(first)
         phrase = clean_value(reason) if head.status == status else ""
         line = ResponseStartLine("HTTP/1.1", head.status, phrase or reason_of(head.status))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -175,6 +176,35 @@ def test_encode() -> None:
         assert gzip.decompress(answer.body) == b"some text"
 
     run(":8080 {\n encode gzip {\n minimum_length 5\n }\n respond `some text`\n}", steps)
+
+
+def test_access_logs(tmp_path: Path) -> None:
+    async def steps(site: RunningFront) -> None:
+        await site.get("/a", "Host: one.example")
+        await site.get("/b", "Host: two.example")
+
+    run(
+        f""":8080 {{
+            log {{
+                output file {tmp_path}/all.log
+                format json
+            }}
+            log one {{
+                output file {tmp_path}/one.log {{
+                    mode 0640
+                }}
+                format console
+                hostnames one.example
+            }}
+            respond hi
+        }}""",
+        steps,
+    )
+    everything = [json.loads(line) for line in (tmp_path / "all.log").read_text().splitlines()]
+    assert [entry["request"]["uri"] for entry in everything] == ["/a", "/b"]
+    (line,) = (tmp_path / "one.log").read_text().splitlines()
+    assert "\tINFO\thttp.log.access.one\thandled request\t" in line
+    assert (tmp_path / "one.log").stat().st_mode & 0o777 == 0o640
 
 
 def test_basic_auth() -> None:
