@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from itertools import zip_longest
 
 from tornado_realtime.caddyfile.scanner import Kind, Piece, scan
 
@@ -35,6 +36,14 @@ def format_text(text: str) -> str:
         printer.add(piece)
     formatted = printer.finish()
     return re.sub(mask, lambda _: next(spans), formatted) if mask else formatted
+
+
+def unformatted_line(text: str) -> int:
+    """The first line that `format_text` would change, 0 if there is none; CR does not count."""
+    before = text.removeprefix(_MARK).replace("\r", "").split("\n")
+    after = format_text(text).replace("\r", "").split("\n")
+    pairs = enumerate(zip_longest(before, after), 1)
+    return next((number for number, (old, new) in pairs if old != new), 0)
 
 
 def _unused_character(text: str) -> str:

@@ -72,6 +72,7 @@ class Splicer:
         self._env = env
         self._frames: list[Iterator[Placed]] = [iter([Placed(line, root) for line in lines])]
         self._snippets: dict[str, list[Line]] = {}
+        self._read_files: dict[str, list[Line]] = {}
         self._budget = Budget()
         self._warnings: dict[str, None] = {}
         self._last: Token | None = None
@@ -192,17 +193,23 @@ class Splicer:
         return paths
 
     def _read(self, path: str, name: Token) -> list[Line]:
+        """The lines of an imported file; one that is imported often is read once."""
+        if path not in self._read_files:
+            self._read_files[path] = self._read_file(path, name)
+        lines = self._read_files[path]
+        if not lines:
+            self.warn(name, f"the imported file {path} brings nothing")
+        return lines
+
+    def _read_file(self, path: str, name: Token) -> list[Line]:
         try:
             data = read_import(path)
         except ConfigError as exc:
             raise name.error(f"import: {path} {exc.message}") from exc
         try:
-            lines = tokenize(substitute(decode(data, path), path, self._env))
+            return tokenize(substitute(decode(data, path), path, self._env))
         except ConfigError as exc:
             raise ConfigError(exc.message, exc.file, exc.line, _chain(name)) from exc
-        if not data.strip():
-            self.warn(name, f"the imported file {path} is empty")
-        return lines
 
     def _enter(self, request: Request, node: str) -> Origin:
         name = request.name

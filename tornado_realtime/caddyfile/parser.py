@@ -15,6 +15,7 @@ from tornado_realtime.caddyfile.directive import Directive, Document, Site, Toke
 from tornado_realtime.caddyfile.env import substitute
 from tornado_realtime.caddyfile.feed import Feed, FeedLexer, Leaf
 from tornado_realtime.caddyfile.files import decode, read_file
+from tornado_realtime.caddyfile.formatter import unformatted_line
 from tornado_realtime.caddyfile.imports import Splicer
 from tornado_realtime.caddyfile.lexer import tokenize
 from tornado_realtime.caddyfile.names import KNOWN_DIRECTIVES, shown
@@ -30,10 +31,19 @@ def load(path: str, env: Mapping[str, str]) -> Document:
         path: As the user named it; relative imports start at its directory.
         env: The values for ``{$NAME}``.
 
+    Returns:
+        The document; a file that is not formatted gets a warning.
+
     Raises:
         ConfigError: If the file cannot be read or is no Caddyfile.
     """
-    return parse(read_file(path), path, env)
+    data = read_file(path)
+    document = parse(data, path, env)
+    line = unformatted_line(data.decode())
+    if not line:
+        return document
+    warning = f"{path}:{line}: this file is not formatted, fmt --overwrite would change it"
+    return replace(document, warnings=(*document.warnings, warning))
 
 
 def parse(text: str | bytes, file: str, env: Mapping[str, str]) -> Document:

@@ -24,6 +24,18 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert (site.addresses[0].text, site.body[0].words) == (":80", ("ä",))
 
 
+def test_a_file_that_is_not_formatted_gets_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "Caddyfile"
+    for text, line in [
+        (b":80 {\n\tfoo\n}\n", 0),
+        (b":80 {\r\n\tfoo\r\n}\r\n", 0),
+        (b":80 {\n\tfoo  x\n}", 2),
+    ]:
+        path.write_bytes(text)
+        warnings = load(str(path), {}).warnings
+        assert [each.partition(": ")[0] for each in warnings] == ([f"{path}:{line}"] if line else [])
+
+
 def test_missing(tmp_path: Path) -> None:
     assert str(refusal(tmp_path / "Caddyfile")).endswith("Caddyfile: no such file")
     (tmp_path / "file").touch()

@@ -183,11 +183,18 @@ def test_a_folder_may_have_special_characters_in_its_name(tmp_path: Path) -> Non
 
 
 def test_what_brings_nothing_is_a_warning(tmp_path: Path) -> None:
-    main = write(tmp_path, main=":80 {\nimport *.conf\nimport blank\nimport blank\n}\n", blank=" \n")
+    main = write(tmp_path, main=":80 {\n\timport *.conf\n\timport blank\n\timport blank\n}\n", blank=" \n")
     warnings = load(main, {}).warnings
     assert [line.partition(": ")[0] for line in warnings] == [f"{main}:2", f"{main}:3", f"{main}:4"]
     assert "no file matches '*.conf'" in warnings[0]
-    assert "is empty" in warnings[1]
+    assert "brings nothing" in warnings[1]
+
+
+def test_a_file_that_is_imported_often_is_read_once(tmp_path: Path) -> None:
+    big = "#" * 4_000_000 + "\nfoo\n"
+    main = write(tmp_path, main=":80 {\n" + "import big\n" * 5_000 + "}\n", big=big)
+    (site,) = load(main, {}).sites
+    assert len(site.body) == 5_000
 
 
 def test_files_that_cannot_be_imported(tmp_path: Path) -> None:
