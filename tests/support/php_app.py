@@ -211,6 +211,11 @@ class FakeBroadcast:
                 time.sleep(owner.delay)
                 self._reply(*owner.answer)
 
+            def do_GET(self) -> None:
+                # Nobody should come here: only a redirect that was followed does.
+                owner.received.append(Published(self.path, self.headers.get("X-Broadcast-Secret"), {}))
+                self._reply(200, "")
+
             def _reply(self, status: int, text: str) -> None:
                 try:
                     self.send_response(status)
