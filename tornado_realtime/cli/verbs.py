@@ -121,7 +121,7 @@ def _adapt(arguments: Namespace) -> int:
     file = _prepare(arguments)
     document = load(file, os.environ)
     plan = adapt(document)
-    for warning in (*document.warnings, *plan.warnings):
+    for warning in plan.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if arguments.validate:
         validate_config(file)

@@ -27,15 +27,13 @@ EXIT_OK, EXIT_FORCED, EXIT_STOPPING = 0, 2, 3
 GRACE_PERIOD = 10.0
 
 
-def read_plan(file: str) -> tuple[Plan, list[str]]:
-    """What a file says, and the warnings about it.
+def read_plan(file: str) -> Plan:
+    """What a file says.
 
     Raises:
         ConfigError: It says something that cannot be done, with file and line.
     """
-    document = load(file, os.environ)
-    plan = adapt(document)
-    return plan, [*document.warnings, *plan.warnings]
+    return adapt(load(file, os.environ))
 
 
 def validate_config(file: str) -> list[str]:
@@ -44,10 +42,9 @@ def validate_config(file: str) -> list[str]:
     Raises:
         ConfigError: It cannot be used.
     """
-    plan, warnings = read_plan(file)
-    generation = Generation(plan)
+    generation = Generation(read_plan(file))
     wanted_by(generation)
-    return warnings + _notes(generation)
+    return _warnings(generation)
 
 
 def run_server(file: str, default_hosts: Sequence[str] = ()) -> int:
@@ -66,10 +63,10 @@ def run_server(file: str, default_hosts: Sequence[str] = ()) -> int:
     return asyncio.run(Server(file, default_hosts).run())
 
 
-def _notes(generation: Generation) -> list[str]:
+def _warnings(generation: Generation) -> list[str]:
     settings = [realtime.settings for realtime in generation.realtimes]
     ports = [listener.port for server in generation.plan.servers for listener in server.listeners]
-    return realtime_notes(settings, ports)
+    return [*generation.plan.warnings, *realtime_notes(settings, ports)]
 
 
 class Server:
@@ -131,9 +128,8 @@ class Server:
 
     async def _apply(self, *, first: bool) -> None:
         """Put the file into force, or raise and leave everything as it was."""
-        plan, warnings = read_plan(self._file)
         old = self._generation
-        new = Generation(plan, old)
+        new = Generation(read_plan(self._file), old)
         wanted = wanted_by(new)
         bound = self._ports.bind(wanted)
         try:
@@ -145,12 +141,12 @@ class Server:
             raise
         self._generation = new
         self._ports.switch(wanted, bound)
-        for warning in [*warnings, *_notes(new)]:
+        for warning in _warnings(new):
             logger.warning("%s", warning)
         if old is not None:
             await old.close_realtimes(Farewell.RELOAD, self._grace_period, successor=new)
             await old.stop_resources(successor=new)
-        if not plan.servers and first:
+        if not new.plan.servers and first:
             logger.warning("%s has no site: nothing is served", self._file)
 
     async def _reload(self) -> None:
