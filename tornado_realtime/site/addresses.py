@@ -190,14 +190,6 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-def host_only(header: str) -> str:
-    """The host of a Host header, lower case, without port and brackets."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    host, colon, _ = header.rpartition(":")
-    return (host if colon and ":" not in host else header).lower()
-
-
 def specificity(text: str) -> int:
     """How much a host or path pattern pins down: its length without wildcards and placeholders."""
     return len(_PLACEHOLDER.sub("", text).replace("*", ""))

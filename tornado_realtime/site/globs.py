@@ -109,7 +109,10 @@ def _escape_test(pattern: str, at: int) -> tuple[str, Test]:
 
 
 def _decoded(unit: Unit) -> str:
-    return chr(int(unit[1:], 16)).lower() if len(unit) == 3 else unit
+    if len(unit) != 3:
+        return unit
+    char = chr(int(unit[1:], 16))
+    return char.lower() if char.isascii() else char
 
 
 def _not_a_slash(unit: Unit) -> bool:

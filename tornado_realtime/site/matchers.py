@@ -321,10 +321,10 @@ class NamedRegexp:
 
     def search(self, subject: Subject, text: str) -> bool:
         """Look for it in a text; keep the captures as ``re.NAME.N`` and ``re.N`` when it is there."""
-        captures = self.regexp.search(text)
-        if captures is None:
+        found = self.regexp.search(text)
+        if found is None:
             return False
-        for key, value in captures:
+        for key, value in found.captures():
             subject.vars[f"re.{key}"] = value
             if self.name:
                 subject.vars[f"re.{self.name}.{key}"] = value

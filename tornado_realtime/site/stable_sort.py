@@ -1,9 +1,9 @@
 """Stable sorting by a comparison that need not be transitive, by the steps that Go's library takes.
 
-Python's ``sorted`` assumes a consistent comparison. Where there is none the result depends on the algorithm, so
-a file that was written for Caddy keeps its order only when the same comparisons are made: insertion sort in
-blocks of twenty, then in-place merging (P.-S. Kim and A. Kutzner, "Stable Minimum Storage Merging by Symmetric
-Comparisons", ESA 2004).
+Python's ``sorted`` assumes a consistent comparison. Where there is none the result depends on the algorithm,
+so a file that was written for Caddy keeps its order only when the same comparisons are made: insertion sort
+in blocks of twenty, then in-place merging (P.-S. Kim and A. Kutzner, "Stable Minimum Storage Merging by
+Symmetric Comparisons", ESA 2004).
 """
 
 from __future__ import annotations
