@@ -17,6 +17,7 @@
     ├── BrokerError
     │   ├── BrokerUnavailableError  cannot publish now, try again (503)
     │   └── BrokerClosedError       publishing after close
+    ├── ListenError               an address that cannot be listened on (server only)
     ├── ConnectionClosedError     writing to a connection that is closing or closed
     └── HandlerError              a step of a site's chain failed with an HTTP status (site only)
         └── GatewayError            PHP or another upstream did not answer properly
@@ -49,8 +50,9 @@ class ConfigError(RealtimeError):
         self.chain = tuple(chain)
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
-        return place + self.message + "".join(f"\n  imported at {link}" for link in self.chain)
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
+        chain = "".join(f"\n  imported at {link}" for link in self.chain)
+        return (place if self.file else "") + self.message + chain
 
 
 class ProtocolError(RealtimeError):
@@ -138,6 +140,10 @@ class BrokerUnavailableError(BrokerError):
 
 class BrokerClosedError(BrokerError):
     """The broker was closed, or not started yet."""
+
+
+class ListenError(RealtimeError):
+    """An address that cannot be listened on."""
 
 
 class ConnectionClosedError(RealtimeError):
