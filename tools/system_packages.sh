@@ -20,6 +20,7 @@ if [ "${1:-run}" = test ]; then
     need php-cli php
     need redis-server redis-server
     need nginx-light nginx
+    need curl curl
     need chromium chromium chromium-browser
 fi
 [ -z "$missing" ] && exit 0

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.e2e.examples.conftest import Listen
+from tests.support.php_app import free_port, wait_for_port
+from tests.support.running import RunningServer, run_cli, running
+
+SECRET = "a-secret-of-the-test"
+VISITOR = "127.0.0.2"  # a loopback address that is not the proxy's
+FRAME = """daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+worker_processes 1;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/example.conf;
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The example at work: nginx in front, the site behind it, and the listener for publishing."""
+
+    server: RunningServer
+    nginx: int
+    site: int
+    publishing: int
+
+
+def nginx_program() -> str:
+    found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    if found is None:
+        raise RuntimeError("nginx is missing: install the package nginx-light (make test does)")
+    return found
+
+
+@contextmanager
+def nginx(folder: Path, example: Path, port: int, site: int) -> Iterator[None]:
+    """Run nginx with the example's file, in which only ports and addresses are others."""
+    folder.mkdir()
+    text = example.read_text(encoding="utf-8")
+    assert "listen 80;" in text and "127.0.0.1:8080" in text
+    text = text.replace("listen 80;", f"listen 127.0.0.1:{port};").replace(
+        "127.0.0.1:8080", f"127.0.0.1:{site}"
+    )
+    (folder / "example.conf").write_text(text, encoding="utf-8")
+    (folder / "nginx.conf").write_text(FRAME.format(folder=folder), encoding="utf-8")
+    command = [
+        nginx_program(),
+        "-p",
+        str(folder),
+        "-c",
+        str(folder / "nginx.conf"),
+        "-e",
+        str(folder / "error.log"),
+    ]
+    process = subprocess.Popen(command)
+    try:
+        wait_for_port(port, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def place(examples: Path, php_folder: Path, tmp_path: Path) -> Iterator[Place]:
+    """Everything of the example at work."""
+    front, site, publishing = free_port(), free_port(), free_port()
+    folder = examples / "behind-proxy"
+    settings = {
+        "SERVER_ADDRESS": f":{site}",
+        "AUTH_ENDPOINT": f"http://localhost:{site}/auth.php",
+        "ALLOWED_ORIGINS": f"http://localhost:{front}",
+        "BROADCAST_SECRET_KEY": SECRET,
+        "BROADCAST_LISTEN": f"127.0.0.1:{publishing}",
+    }
+    words = ("--config", str(folder / "Caddyfile"))
+    with running(php_folder, None, *words, env=settings) as server:
+        with nginx(tmp_path / "nginx", folder / "nginx.conf", front, site):
+            yield Place(server, front, site, publishing)
+        assert server.stop() == 0, server.log
+
+
+def ask(
+    port: int, path: str, method: str = "GET", headers: dict[str, str] | None = None, source: str = VISITOR
+) -> tuple[int, str]:
+    """One request of the visitor, or of the application with another ``source``."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(source, 0))
+    try:
+        connection.request(method, path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def publish(port: int, secret: str, source: str = "127.0.0.1") -> int:
+    query = urlencode({"channel": "news", "message": '{"a": 1}'})
+    return ask(port, f"/internal/broadcast?{query}", "POST", {"X-Broadcast-Secret": secret}, source)[0]
+
+
+def test_page_and_websocket_through_nginx_know_the_visitor(place: Place, listen: Listen) -> None:
+    forged = {"X-Forwarded-For": "6.6.6.6", "X-Real-IP": "6.6.6.6"}
+    assert ask(place.nginx, "/", headers=forged) == (200, f"Hello, {VISITOR}")
+    line = socket.create_connection(("127.0.0.1", place.nginx), source_address=(VISITOR, 0))
+    client = listen(place.nginx, origin=f"http://localhost:{place.nginx}", sock=line, headers=forged)
+    assert json.loads(client.recv(timeout=5)) == {"type": "subscribed", "channel": "news"}
+    place.server.wait_for(f"asked by {VISITOR} for {VISITOR}, 127.0.0.1")
+    assert publish(place.publishing, SECRET) == 202
+    assert json.loads(client.recv(timeout=5))["payload"] == {"a": 1}
+    assert "6.6.6.6" not in place.server.log
+
+
+def test_nobody_publishes_through_the_proxy_or_on_the_site(place: Place) -> None:
+    for port in (place.nginx, place.site):
+        assert publish(port, SECRET) == 404
+        assert ask(port, "/internal/whatever")[0] == 404
+    assert publish(place.publishing, "wrong") == 403
+    assert publish(place.publishing, SECRET) == 202
+    assert ask(place.publishing, "/", source="127.0.0.1")[0] == 404
+
+
+def test_the_file_for_a_caddy_in_front_is_one_that_we_understand(examples: Path, tmp_path: Path) -> None:
+    file = examples / "behind-proxy" / "Caddyfile.proxy"
+    code, out, err = run_cli("adapt", "--tokens", str(file), cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["handlers"] == ["static_response:|404", "reverse_proxy"]
