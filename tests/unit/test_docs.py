@@ -1,0 +1,120 @@
+"""The documentation says what is so: Caddyfiles are understood, Python compiles, links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tornado_realtime.caddyfile import parse, parse_block
+from tornado_realtime.errors import ConfigError
+from tornado_realtime.server.generation import Generation
+from tornado_realtime.settings import settings_from_directive
+from tornado_realtime.site.adapter import adapt
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+]
+ENV = {"BROADCAST_SECRET_KEY": "secret"}
+BLOCK = re.compile(r"^```(?P<kind>[a-z ]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
+
+
+def blocks(kind: str) -> list[tuple[str, str]]:
+    """All blocks of one kind, each with the name of its page."""
+    return [
+        (page.name, found["text"])
+        for page in PAGES
+        for found in BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if found["kind"] == kind
+    ]
+
+
+def anchors(page: Path) -> set[str]:
+    """The places in a page that a link can lead to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_generated_parts_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "reference.py"), "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("caddyfile"))
+def test_caddyfiles_are_understood(page: str, text: str) -> None:
+    if text.startswith("go_handler"):
+        settings_from_directive(parse_block(text, page, ENV))
+    else:
+        Generation(adapt(parse(text, page, ENV)))
+
+
+def test_there_are_caddyfiles_to_check() -> None:
+    assert {page for page, _ in blocks("caddyfile")} >= {"README.md", "caddyfile.md"}
+
+
+def errors_by_example() -> list[tuple[str, str]]:
+    """Caddyfiles that are wrong, each with the message that follows it."""
+    page = (ROOT / "docs" / "caddyfile.md").read_text(encoding="utf-8")
+    return re.findall(r"^```caddyfile error\n(.*?)^```\n```text\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize(("text", "message"), errors_by_example())
+def test_errors_are_as_told(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Generation(adapt(parse(text, "Caddyfile", {})))
+    assert str(caught.value) == message
+
+
+def test_every_error_has_its_message() -> None:
+    assert len(errors_by_example()) == len(blocks("caddyfile error")) > 0
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("python"))
+def test_python_compiles(page: str, text: str) -> None:
+    compile(text, page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {path}"
+        assert not anchor or anchor[1:] in anchors(target), f"{page.name}: {path}{anchor}"
+
+
+def quoted_log_lines() -> list[str]:
+    """The first column of the tables about log lines."""
+    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    part = page.partition("## Log lines")[2]
+    return [found[1] for row in part.splitlines() if (found := re.match(r"\| `([^`]+)` \|", row))]
+
+
+def test_log_lines_are_as_told() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tornado_realtime").rglob("*.py"))
+    source = re.sub(r'"\s*\n\s*f?"', "", source)
+    assert len(quoted_log_lines()) > 20
+    missing = [
+        line
+        for line in quoted_log_lines()
+        if not all(part.strip() in source for part in line.split("…") if part.strip())
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_readable_as_text(page: Path) -> None:
+    """Prose has lines that fit a screen; tables and generated parts may be longer."""
+    text = re.sub(r"<!-- generated.*?<!-- end -->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = BLOCK.sub("", text)
+    long = [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")]
+    assert not long
+    assert not [line for line in text.splitlines() if line.rstrip() != line]
