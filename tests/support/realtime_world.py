@@ -154,6 +154,7 @@ async def serving(
     *routes: Any,
     tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
     host: str = "127.0.0.1",
+    start: bool = True,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """Serve ``realtime`` beside ``routes`` on a free port.
@@ -163,13 +164,15 @@ async def serving(
         routes: The application's own.
         tls: The server's context and the clients'.
         host: Where to listen.
+        start: False to serve requests before the instance is started.
         settings: The application's.
     """
     application = Application([*routes, *realtime.routes], log_function=lambda handler: None, **settings)
     server = HTTPServer(application, ssl_options=tls[0] if tls else None)
     (listener,) = bind_sockets(0, host)
     server.add_sockets([listener])
-    await realtime.start()
+    if start:
+        await realtime.start()
     world = World(realtime, listener.getsockname()[1], tls[1] if tls else None, host)
     try:
         yield world

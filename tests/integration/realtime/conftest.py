@@ -1,0 +1,34 @@
+"""Fixtures on top of pytest-tornado's for tests in which the server runs on the test's own loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tornado.ioloop import IOLoop
+from tornado.web import Application
+
+from tornado_realtime.realtime import Realtime
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    """The instance's options; overridden by test modules and parametrised tests."""
+    return {}
+
+
+@pytest.fixture
+def instance(io_loop: IOLoop, options: dict[str, Any]) -> Iterator[Realtime]:
+    """A running instance."""
+    options = {"authenticate": lambda request: "u1", **options}
+    realtime = Realtime(**options)
+    io_loop.run_sync(realtime.start)
+    yield realtime
+    io_loop.run_sync(realtime.close)
+
+
+@pytest.fixture
+def app(instance: Realtime) -> Application:
+    """What pytest-tornado serves."""
+    return Application(instance.routes, log_function=lambda handler: None)
