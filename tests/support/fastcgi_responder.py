@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tornado_realtime.site.fastcgi_client import Upstream
+from tornado_realtime.site.fastcgi_client import FastCgiAddress
 
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = range(1, 8)
 
@@ -58,7 +58,7 @@ class Call:
 @asynccontextmanager
 async def responding(
     play: Callable[[Call], Awaitable[None]], path: Path | None = None
-) -> AsyncIterator[Upstream]:
+) -> AsyncIterator[FastCgiAddress]:
     """Listen on a Unix socket, or without a path on loopback; each connection is handed to ``play``."""
     errors: list[BaseException] = []
 
@@ -74,12 +74,12 @@ async def responding(
 
     if path is None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        upstream = Upstream(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+        address = FastCgiAddress(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
     else:
         server = await asyncio.start_unix_server(serve, path)
-        upstream = Upstream(path=str(path))
+        address = FastCgiAddress(path=str(path))
     try:
-        yield upstream
+        yield address
     finally:
         server.close()
         await server.wait_closed()

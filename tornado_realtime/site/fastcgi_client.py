@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import socket
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
@@ -30,14 +29,14 @@ from tornado_realtime.site.fastcgi_wire import (
 logger = logging.getLogger(__name__)
 
 READ_BYTES = 64 * 1024
+SEND_BYTES = 256 * 1024
 MAX_LOG_LINES = 100
 
 _BACKLOG_RETRY_SECONDS = 0.02
-_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\[\]:/\s]+)):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
+class FastCgiAddress:
     """Where a FastCGI responder listens: the ``path`` of a Unix socket, or ``host`` and ``port``."""
 
     path: str = ""
@@ -50,26 +49,13 @@ class Upstream:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_upstream(text: str) -> Upstream:
-    """Read ``unix//PATH``, ``HOST:PORT``, ``[IPV6]:PORT``, or the last two after ``tcp/`` or ``fastcgi://``.
-
-    Raises:
-        ValueError: When it is none of them; the message can be shown to the user.
-    """
-    if text.startswith("unix/") and len(text) > len("unix/"):
-        return Upstream(path=text.removeprefix("unix/"))
-    match = _HOST_PORT.fullmatch(text.removeprefix("fastcgi://").removeprefix("tcp/"))
-    if match is None or not 0 < int(match[3]) <= 65535:
-        raise ValueError(f"{text!r} is no FastCGI address: write HOST:PORT or unix//PATH")
-    return Upstream(host=match[1] or match[2], port=int(match[3]))
-
-
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
     """How long and how much.
 
     Attributes:
         connect_timeout: Seconds until a connection must stand; then 504.
+        write_timeout: Seconds that the responder may take no byte of a request body; then 504.
         read_timeout: Seconds without a single byte of an answer, or waiting for a turn; then 504 or 503.
         max_running: Requests spoken at the same time; more than the responder has workers, because the rest
             waits in its backlog, and fewer than that backlog holds.
@@ -77,6 +63,7 @@ class ClientLimits:
     """
 
     connect_timeout: float = 5.0
+    write_timeout: float = 60.0
     read_timeout: float = 60.0
     max_running: int = 100
     max_waiting: int = 1000
@@ -89,9 +76,9 @@ class FastCgiAnswer:
         GatewayError: While iterating, 502 for a broken or cut-off answer, 504 when PHP is silent too long.
     """
 
-    def __init__(self, sock: socket.socket, read_timeout: float) -> None:
+    def __init__(self, sock: socket.socket, limits: ClientLimits) -> None:
         self._sock = sock
-        self._read_timeout = read_timeout
+        self._limits = limits
         self._reader = CgiReader()
         self._head: CgiHead | None = None
         self._bodies: deque[bytes] = deque()
@@ -171,9 +158,20 @@ class FastCgiAnswer:
             raise
 
     async def _send_all(self, data: bytes) -> None:
-        # PHP may answer without reading all of the body: its answer decides, not our failed write.
-        with contextlib.suppress(OSError):
-            await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        while data:
+            sent = data[:SEND_BYTES]
+            data = data[SEND_BYTES:]
+            await self._send_piece(sent)
+
+    async def _send_piece(self, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._limits.write_timeout):
+                await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        except TimeoutError as exc:
+            raise GatewayError(504, "PHP does not take the request body") from exc
+        except OSError:
+            # PHP may answer without reading all of the body: its answer decides, not our failed write.
+            return
 
     async def _receive(self) -> None:
         data = await self._read()
@@ -185,10 +183,10 @@ class FastCgiAnswer:
 
     async def _read(self) -> bytes:
         try:
-            async with asyncio.timeout(self._read_timeout):
+            async with asyncio.timeout(self._limits.read_timeout):
                 return await asyncio.get_running_loop().sock_recv(self._sock, READ_BYTES)
         except TimeoutError as exc:
-            raise GatewayError(504, f"PHP was silent for {self._read_timeout:g} seconds") from exc
+            raise GatewayError(504, f"PHP was silent for {self._limits.read_timeout:g} seconds") from exc
         except OSError:
             return b""
 
@@ -216,19 +214,18 @@ class FastCgiAnswer:
 
 
 class FastCgiClient:
-    """Asks one FastCGI responder.
+    """Asks FastCGI responders.
 
     Args:
-        upstream: Where it listens.
+        addresses: Where they listen; they take turns, and one that cannot be reached is passed over.
         limits: Times and numbers.
 
     Attributes:
-        upstream: Where it listens.
         problem: Always empty: somebody else runs it, so there is PHP as far as we know.
     """
 
-    def __init__(self, upstream: Upstream, limits: ClientLimits | None = None) -> None:
-        self.upstream = upstream
+    def __init__(self, *addresses: FastCgiAddress, limits: ClientLimits | None = None) -> None:
+        self._addresses = deque(addresses)
         self._limits = limits or ClientLimits()
         self.problem = ""
         self._turns = asyncio.Semaphore(self._limits.max_running)
@@ -256,7 +253,7 @@ class FastCgiClient:
         if isinstance(body, bytes):
             request += encode_stdin(body) + encode_stdin_end()
         async with self._turn():
-            answer = FastCgiAnswer(await self._connect(), self._limits.read_timeout)
+            answer = FastCgiAnswer(await self._connect_any(), self._limits)
             try:
                 await answer.begin(request, pieces)
                 yield answer
@@ -286,36 +283,48 @@ class FastCgiClient:
         finally:
             self._waiting -= 1
 
-    async def _connect(self) -> socket.socket:
+    async def _connect_any(self) -> socket.socket:
+        self._addresses.rotate(-1)
+        *others, last = self._addresses
+        for address in others:
+            try:
+                return await self._connect(address)
+            except GatewayError as error:
+                logger.warning("%s", error)
+        return await self._connect(last)
+
+    async def _connect(self, address: FastCgiAddress) -> socket.socket:
         try:
             async with asyncio.timeout(self._limits.connect_timeout):
-                return await (self._connect_unix() if self.upstream.path else self._connect_tcp())
+                return await (_connect_unix(address) if address.path else _connect_tcp(address))
         except TimeoutError as exc:
-            raise GatewayError(504, f"PHP at {self.upstream} did not accept the connection in time") from exc
+            raise GatewayError(504, f"PHP at {address} did not accept the connection in time") from exc
         except OSError as exc:
-            raise GatewayError(502, f"cannot reach PHP at {self.upstream}: {exc.strerror or exc}") from exc
+            raise GatewayError(502, f"cannot reach PHP at {address}: {exc.strerror or exc}") from exc
 
-    async def _connect_unix(self) -> socket.socket:
-        sock = _new_socket(socket.AF_UNIX)
+
+async def _connect_unix(address: FastCgiAddress) -> socket.socket:
+    sock = _new_socket(socket.AF_UNIX)
+    try:
+        # The kernel offers no event for room in a backlog, hence the polling.
+        while not _connected(sock, address.path):  # noqa: ASYNC110
+            await asyncio.sleep(_BACKLOG_RETRY_SECONDS)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _connect_tcp(address: FastCgiAddress) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    places = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    error: OSError = OSError("it has no address")
+    for family, _, _, _, place in places:
         try:
-            # The kernel offers no event for room in a backlog, hence the polling.
-            while not _connected(sock, self.upstream.path):  # noqa: ASYNC110
-                await asyncio.sleep(_BACKLOG_RETRY_SECONDS)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    async def _connect_tcp(self) -> socket.socket:
-        loop = asyncio.get_running_loop()
-        places = await loop.getaddrinfo(self.upstream.host, self.upstream.port, type=socket.SOCK_STREAM)
-        error: OSError = OSError("it has no address")
-        for family, _, _, _, address in places:
-            try:
-                return await _connect_to(family, address)
-            except OSError as exc:
-                error = exc
-        raise error
+            return await _connect_to(family, place)
+        except OSError as exc:
+            error = exc
+    raise error
 
 
 def _new_socket(family: int) -> socket.socket:

@@ -19,6 +19,9 @@ _PUBLIC_DOT_FOLDER = ".well-known"  # RFC 8615: meant for visitors
 _HIDDEN_FOLDERS = frozenset(("vendor",))
 _HIDDEN_FILES = frozenset(("caddyfile", "composer.json", "composer.lock"))
 
+HIDDEN_NAMES = ("vendor", "Caddyfile", "composer.json", "composer.lock")
+"""The same for a file server beside PHP, which hides dotfiles anyway."""
+
 
 def is_hidden(relative_path: str) -> bool:
     """Whether a file below a PHP site's root is for no visitor: neither executed nor served as it is.

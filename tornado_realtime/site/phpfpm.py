@@ -18,8 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tornado_realtime.errors import GatewayError
-from tornado_realtime.site.fastcgi_client import ClientLimits, FastCgiAnswer, FastCgiClient, Upstream
-from tornado_realtime.site.php_account import WorkerAccount, choose
+from tornado_realtime.site.fastcgi_client import ClientLimits, FastCgiAddress, FastCgiAnswer, FastCgiClient
 from tornado_realtime.site.phpfpm_process import FpmProcess, kill_group, launch
 from tornado_realtime.site.phpfpm_setup import (
     FpmOptions,
@@ -49,8 +48,7 @@ class PhpFpm:
         limits: Of the requests to it.
 
     Raises:
-        ConfigError: When the user it shall run as does not exist, or we may not become that user, or a
-            directive of php.ini cannot be written.
+        ConfigError: When a directive of php.ini cannot be written.
     """
 
     def __init__(
@@ -62,9 +60,8 @@ class PhpFpm:
         self._options = options
         self._environ = environ
         self._limits = limits or ClientLimits()
-        for name, value in options.ini.items():
+        for name, value in options.ini:
             ini_value(name, value)
-        self._workers: WorkerAccount = choose(options.root, options.user)
         self._program = find_program(options.program)
         self._folder: Path | None = None
         self._client: FastCgiClient | None = None
@@ -103,12 +100,12 @@ class PhpFpm:
             wanted = self._options.program or "php-fpm"
             logger.error("PHP is off: %s was not found; install php-fpm, or name its path", wanted)
             return
-        if self._workers.warning:
-            logger.warning("%s", self._workers.warning)
+        if self._options.workers_as.warning:
+            logger.warning("%s", self._options.workers_as.warning)
         self._stopping = False
         self._tried.clear()
         self._folder = _private_folder()
-        self._client = FastCgiClient(Upstream(path=str(self._socket())), self._limits)
+        self._client = FastCgiClient(FastCgiAddress(path=str(self._socket())), limits=self._limits)
         self._task = asyncio.create_task(self._supervise(self._program))
         await self._tried.wait()
 
@@ -202,14 +199,13 @@ class PhpFpm:
         folder = self._socket().parent
         config = folder / "php-fpm.conf"
         self._socket().unlink(missing_ok=True)
-        config.write_text(config_text(self._options, self._socket(), self._workers.account), encoding="utf-8")
-        command = arguments(self._options, program, config, self._workers.account)
-        return await launch(
-            command, environment(self._environ if self._environ is not None else os.environ), folder
-        )
+        config.write_text(config_text(self._options, self._socket()), encoding="utf-8")
+        command = arguments(self._options, program, config)
+        environ = self._environ if self._environ is not None else os.environ
+        return await launch(command, environment(environ), folder)
 
     def _announce(self, process: FpmProcess) -> None:
-        account = self._workers.account
+        account = self._options.workers_as.account
         name = f"user {account.name}" if account else "this user"
         logger.info("php-fpm %d runs PHP as %s, at most %d workers", process.pid, name, self._options.workers)
         self._ready.set()

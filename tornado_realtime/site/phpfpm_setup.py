@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tornado_realtime.errors import ConfigError
-from tornado_realtime.site.php_account import Account, group_name
+from tornado_realtime.site.php_account import Account, WorkerAccount, group_name
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/opt/homebrew/sbin")
 _PROGRAM = re.compile(r"php-fpm(?:-?([0-9]+)\.?([0-9]*))?")
@@ -52,11 +52,10 @@ class FpmOptions:
     """How to run php-fpm.
 
     Attributes:
-        root: The served folder; it decides as whom PHP runs.
+        workers_as: As whom PHP runs.
         program: Path or name of php-fpm; empty looks for one.
-        user: As whom workers run when we are root; empty lets ``root`` decide.
         workers: Largest number of PHP processes.
-        ini: Directives of php.ini.
+        ini: Directives of php.ini; a later one of the same name wins.
         extensions: What a script's name must end in.
         start_timeout: Seconds until it must take requests.
         stop_timeout: Seconds that running requests get to end when it is stopped.
@@ -64,11 +63,10 @@ class FpmOptions:
             a worker for ever; 0 never kills.
     """
 
-    root: Path
+    workers_as: WorkerAccount
     program: str = ""
-    user: str = ""
     workers: int = field(default_factory=default_workers)
-    ini: Mapping[str, str] = field(default_factory=dict)
+    ini: tuple[tuple[str, str], ...] = ()
     extensions: tuple[str, ...] = DEFAULT_EXTENSIONS
     start_timeout: float = 10.0
     stop_timeout: float = 10.0
@@ -100,8 +98,9 @@ def _version(program: Path) -> tuple[int, int]:
     return (int(major[0]), int(major[1:] or minor)) if len(major) > 1 else (int(major), int(minor))
 
 
-def arguments(options: FpmOptions, program: str, config: Path, account: Account | None) -> list[str]:
+def arguments(options: FpmOptions, program: str, config: Path) -> list[str]:
     """The command line: in the foreground, log to standard error, nothing of the system's pools."""
+    account = options.workers_as.account
     root_flag = ["-R"] if account is not None and account.is_root else []
     ini = _OUR_INI | dict(options.ini)
     settings = [word for name, value in ini.items() for word in ("-d", f"{name}={ini_value(name, value)}")]
@@ -128,7 +127,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in _FOREIGN_VARIABLES}
 
 
-def config_text(options: FpmOptions, socket: Path, account: Account | None) -> str:
+def config_text(options: FpmOptions, socket: Path) -> str:
     """The whole php-fpm.conf: one pool on a socket that only we can reach."""
     spare = max(1, min(4, options.workers))
     lines = [
@@ -138,7 +137,7 @@ def config_text(options: FpmOptions, socket: Path, account: Account | None) -> s
         "log_limit = 2048",
         f"process_control_timeout = {max(1, round(options.stop_timeout))}s",
         "[site]",
-        *_account_lines(account),
+        *_account_lines(options.workers_as.account),
         f"listen = {_quoted(str(socket))}",
         "listen.mode = 0600",
         f"listen.backlog = {BACKLOG}",

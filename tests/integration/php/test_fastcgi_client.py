@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,9 @@ from tornado_realtime.site.fastcgi import CgiHead
 from tornado_realtime.site.fastcgi_client import (
     MAX_LOG_LINES,
     ClientLimits,
+    FastCgiAddress,
     FastCgiAnswer,
     FastCgiClient,
-    Upstream,
 )
 
 QUICK = ClientLimits(connect_timeout=0.2, read_timeout=0.2)
@@ -45,8 +45,8 @@ async def echo(call: Call) -> None:
 @pytest.mark.parametrize("size", [0, 5, 3_000_000])
 def test_asks_over_both_kinds_of_sockets(tmp_path: Path, unix: bool, size: int) -> None:
     async def main() -> None:
-        async with responding(echo, tmp_path / "s" if unix else None) as upstream:
-            head, body = await ask(FastCgiClient(upstream), b"x" * size)
+        async with responding(echo, tmp_path / "s" if unix else None) as address:
+            head, body = await ask(FastCgiClient(address), b"x" * size)
             assert (head.status, len(body)) == (201, size)
 
     asyncio.run(main())
@@ -60,7 +60,7 @@ def test_an_answer_that_came_at_once_is_known_to_be_complete(tmp_path: Path) -> 
         )
 
     async def main() -> None:
-        async with responding(play, tmp_path / "s") as upstream, FastCgiClient(upstream).open({}) as answer:
+        async with responding(play, tmp_path / "s") as address, FastCgiClient(address).open({}) as answer:
             assert answer.complete
             assert await rest(answer) == b"hello"
 
@@ -84,8 +84,8 @@ def test_a_body_goes_no_faster_than_it_is_taken(tmp_path: Path) -> None:
         await call.end()
 
     async def main() -> None:
-        async with responding(play, tmp_path / "s") as upstream:
-            async with FastCgiClient(upstream).open({}, body()) as answer:
+        async with responding(play, tmp_path / "s") as address:
+            async with FastCgiClient(address).open({}, body()) as answer:
                 assert await rest(answer) == b""
             assert 0 < given < 5_000_000
 
@@ -105,7 +105,7 @@ def test_an_answer_comes_no_faster_than_it_is_taken(tmp_path: Path) -> None:
         await call.end()
 
     async def main() -> None:
-        async with responding(play, tmp_path / "s") as upstream, FastCgiClient(upstream).open({}) as answer:
+        async with responding(play, tmp_path / "s") as address, FastCgiClient(address).open({}) as answer:
             await asyncio.sleep(0.1)
             assert sent < 2_000_000
             assert len(await rest(answer)) == 10_000_000
@@ -120,9 +120,9 @@ def test_an_answer_counts_even_if_the_body_was_refused(tmp_path: Path) -> None:
         await call.end()
 
     async def main() -> None:
-        async with responding(play, tmp_path / "s") as upstream:
+        async with responding(play, tmp_path / "s") as address:
             for _ in range(20):
-                head, body = await ask(FastCgiClient(upstream), b"x" * 2_000_000)
+                head, body = await ask(FastCgiClient(address), b"x" * 2_000_000)
                 assert (head.status, body) == (403, b"no")
 
     asyncio.run(main())
@@ -138,9 +138,9 @@ def test_a_body_that_breaks_off_ends_the_request_at_once(tmp_path: Path) -> None
             pass
 
     async def main() -> None:
-        async with responding(play, tmp_path / "s") as upstream:
+        async with responding(play, tmp_path / "s") as address:
             with pytest.raises(ConnectionClosedError):
-                async with FastCgiClient(upstream).open({}, body()):
+                async with FastCgiClient(address).open({}, body()):
                     pass
 
     asyncio.run(main())
@@ -155,8 +155,8 @@ def test_leaving_early_aborts(tmp_path: Path) -> None:
             await call.out(b"A: b\n\n")
             aborted.set_result([await call.record(), await call.record()])
 
-        async with responding(play, tmp_path / "s") as upstream:
-            async with FastCgiClient(upstream).open({}) as answer:
+        async with responding(play, tmp_path / "s") as address:
+            async with FastCgiClient(address).open({}) as answer:
                 assert answer.head.status == 200
                 assert not answer.complete
             assert await asyncio.wait_for(aborted, 5) == [(ABORT, b""), (0, b"")]
@@ -176,8 +176,8 @@ def test_a_cancelled_request_frees_its_connection_and_its_turn(tmp_path: Path, b
                 pass
             gone.set()
 
-        async with responding(play, tmp_path / "s") as upstream:
-            client = FastCgiClient(upstream, ClientLimits(max_running=1))
+        async with responding(play, tmp_path / "s") as address:
+            client = FastCgiClient(address, limits=ClientLimits(max_running=1))
             for _ in range(2):
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.03):
@@ -196,8 +196,8 @@ def test_the_error_stream_goes_to_our_log(tmp_path: Path, caplog: pytest.LogCapt
         await call.end()
 
     async def main() -> None:
-        async with responding(play, tmp_path / "s") as upstream:
-            await ask(FastCgiClient(upstream))
+        async with responding(play, tmp_path / "s") as address:
+            await ask(FastCgiClient(address))
 
     with caplog.at_level(logging.WARNING, "tornado_realtime.site.fastcgi_client"):
         asyncio.run(main())
@@ -239,9 +239,9 @@ async def rubbish(call: Call) -> None:
 )
 def test_responders_that_fail(tmp_path: Path, play: object, status: int) -> None:
     async def main() -> None:
-        async with responding(play, tmp_path / "s") as upstream:  # type: ignore[arg-type]
+        async with responding(play, tmp_path / "s") as address:  # type: ignore[arg-type]
             with pytest.raises(GatewayError) as caught:
-                await ask(FastCgiClient(upstream, QUICK))
+                await ask(FastCgiClient(address, limits=QUICK))
             assert caught.value.status == status
 
     asyncio.run(main())
@@ -251,16 +251,16 @@ def test_nobody_listens(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         places = [
-            Upstream(path=str(tmp_path / "absent")),
-            Upstream(host="127.0.0.1", port=unused.getsockname()[1]),
-            Upstream(path="/" + "x" * 200),
-            Upstream(host="name.invalid", port=1),
+            FastCgiAddress(path=str(tmp_path / "absent")),
+            FastCgiAddress(host="127.0.0.1", port=unused.getsockname()[1]),
+            FastCgiAddress(path="/" + "x" * 200),
+            FastCgiAddress(host="name.invalid", port=1),
         ]
 
         async def main() -> None:
-            for upstream in places:
+            for address in places:
                 with pytest.raises(GatewayError) as caught:
-                    await ask(FastCgiClient(upstream))
+                    await ask(FastCgiClient(address))
                 assert caught.value.status == 502
 
         asyncio.run(main())
@@ -274,7 +274,7 @@ def test_a_full_backlog_is_waited_for_and_then_timed_out(tmp_path: Path) -> None
             listener.listen(0)
             first.connect(path)
             with pytest.raises(GatewayError) as caught:
-                await ask(FastCgiClient(Upstream(path=path), QUICK))
+                await ask(FastCgiClient(FastCgiAddress(path=path), limits=QUICK))
             assert caught.value.status == 504
 
     asyncio.run(main())
@@ -287,7 +287,7 @@ def test_a_full_backlog_that_empties(tmp_path: Path) -> None:
             listener.bind(path)
             listener.listen(0)
             first.connect(path)
-            asked = asyncio.create_task(ask(FastCgiClient(Upstream(path=path))))
+            asked = asyncio.create_task(ask(FastCgiClient(FastCgiAddress(path=path))))
             await asyncio.sleep(0.05)
             assert not asked.done()
             listener.accept()[0].close()
@@ -316,8 +316,8 @@ def test_requests_take_turns(tmp_path: Path) -> None:
         await call.end()
 
     async def main() -> None:
-        async with responding(play, tmp_path / "s") as upstream:
-            client = FastCgiClient(upstream, ClientLimits(max_running=2, max_waiting=3))
+        async with responding(play, tmp_path / "s") as address:
+            client = FastCgiClient(address, limits=ClientLimits(max_running=2, max_waiting=3))
             answers = await asyncio.gather(*(ask(client) for _ in range(7)), return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, GatewayError)]
         assert [error.status for error in refused] == [503, 503]
@@ -329,11 +329,49 @@ def test_requests_take_turns(tmp_path: Path) -> None:
 
 def test_nobody_waits_for_ever_for_a_turn(tmp_path: Path) -> None:
     async def main() -> None:
-        async with responding(silent, tmp_path / "s") as upstream:
-            client = FastCgiClient(upstream, ClientLimits(read_timeout=0.1, max_running=1))
+        async with responding(silent, tmp_path / "s") as address:
+            client = FastCgiClient(address, limits=ClientLimits(read_timeout=0.1, max_running=1))
             first, second = await asyncio.gather(ask(client), ask(client), return_exceptions=True)
             assert isinstance(first, GatewayError)
             assert isinstance(second, GatewayError)
             assert {first.status, second.status} <= {503, 504}
+
+    asyncio.run(main())
+
+
+def test_responders_take_turns_and_a_dead_one_is_passed_over(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def player(number: int) -> Callable[[Call], Awaitable[None]]:
+        async def play(call: Call) -> None:
+            asked.append(number)
+            await echo(call)
+
+        return play
+
+    async def main() -> None:
+        dead = FastCgiAddress(path=str(tmp_path / "dead"))
+        async with responding(player(1), tmp_path / "1") as one, responding(player(2), tmp_path / "2") as two:
+            client = FastCgiClient(one, dead, two)
+            for _ in range(6):
+                assert (await ask(client))[0].status == 201
+        assert set(asked) == {1, 2}
+        assert len(asked) == 6
+        with pytest.raises(GatewayError):
+            await ask(client)
+
+    asyncio.run(main())
+
+
+def test_a_responder_that_does_not_take_the_body(tmp_path: Path) -> None:
+    async def play(call: Call) -> None:
+        await asyncio.sleep(5)
+
+    async def main() -> None:
+        async with responding(play, tmp_path / "s") as address:
+            client = FastCgiClient(address, limits=ClientLimits(write_timeout=0.1))
+            with pytest.raises(GatewayError, match="does not take") as caught:
+                await ask(client, b"x" * 3_000_000)
+            assert caught.value.status == 504
 
     asyncio.run(main())

@@ -23,6 +23,7 @@ from tests.support.open_folder import open_folder
 from tests.support.processes import members, processes, wait_until
 from tornado_realtime.errors import ConfigError, GatewayError
 from tornado_realtime.site.fastcgi_client import ClientLimits
+from tornado_realtime.site.php_account import choose
 from tornado_realtime.site.phpfpm import PhpFpm
 from tornado_realtime.site.phpfpm_setup import FpmOptions
 
@@ -50,9 +51,13 @@ def site() -> Iterator[Path]:
 
 @asynccontextmanager
 async def running(
-    site: Path, environ: dict[str, str] | None = None, limits: ClientLimits | None = None, **options: Any
+    site: Path,
+    environ: dict[str, str] | None = None,
+    limits: ClientLimits | None = None,
+    user: str = "",
+    **options: Any,
 ) -> AsyncIterator[PhpFpm]:
-    fpm = PhpFpm(FpmOptions(site, workers=2, **options), environ, limits)
+    fpm = PhpFpm(FpmOptions(choose(site, user), workers=2, **options), environ, limits)
     await fpm.start()
     try:
         yield fpm
@@ -89,7 +94,7 @@ def test_runs_scripts_behind_a_socket_of_our_own(site: Path) -> None:
 def test_php_has_the_environment_and_the_variables_but_no_file_has_them(site: Path) -> None:
     async def main() -> None:
         environ = {"PATH": os.environ["PATH"], "MY_SECRET": "s3cret", "NOTIFY_SOCKET": "/nowhere"}
-        async with running(site, environ, ini={"memory_limit": "77M", "include_path": "/a:/b c"}) as fpm:
+        async with running(site, environ, ini=(("memory_limit", "77M"), ("include_path", "/a:/b c"))) as fpm:
             told = await who(fpm, site, FROM_ENV="value")
             assert (told["env"]["MY_SECRET"], told["server"]["MY_SECRET"]) == ("s3cret", "s3cret")
             assert (told["env"]["FROM_ENV"], told["server"]["FROM_ENV"]) == ("value", "value")
@@ -147,12 +152,12 @@ def test_the_option_user_decides(site: Path) -> None:
 
 def test_a_user_that_does_not_exist(site: Path) -> None:
     with pytest.raises(ConfigError, match="there is no user"):
-        PhpFpm(FpmOptions(site, user="who-is-this"))
+        choose(site, "who-is-this")
 
 
 def test_an_ini_that_cannot_be(site: Path) -> None:
     with pytest.raises(ConfigError, match="php_ini"):
-        PhpFpm(FpmOptions(site, ini={"a": "b\nc"}))
+        PhpFpm(FpmOptions(choose(site), ini=(("a", "b\nc"),)))
 
 
 def test_what_scripts_log_is_in_our_log_once(site: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -224,7 +229,7 @@ def test_a_guard_that_is_killed_is_no_reason_to_go_unguarded(site: Path) -> None
 
 def test_stopping_lets_a_request_end_and_leaves_nothing(site: Path) -> None:
     async def main() -> None:
-        fpm = PhpFpm(FpmOptions(site))
+        fpm = PhpFpm(FpmOptions(choose(site)))
         await fpm.start()
         group, folder = fpm.pid, fpm.folder
         assert group is not None
@@ -248,7 +253,7 @@ def test_stopping_lets_a_request_end_and_leaves_nothing(site: Path) -> None:
 
 def test_stopping_does_not_wait_for_a_script_that_hangs(site: Path) -> None:
     async def main() -> None:
-        fpm = PhpFpm(FpmOptions(site, stop_timeout=0.2))
+        fpm = PhpFpm(FpmOptions(choose(site), stop_timeout=0.2))
         await fpm.start()
         group = fpm.pid
         hanging = asyncio.create_task(ask(fpm, site / "hang.php"))
@@ -266,11 +271,12 @@ def test_stopping_does_not_wait_for_a_script_that_hangs(site: Path) -> None:
 OWNER = """
 import asyncio, sys
 from pathlib import Path
+from tornado_realtime.site.php_account import choose
 from tornado_realtime.site.phpfpm import PhpFpm
 from tornado_realtime.site.phpfpm_setup import FpmOptions
 
 async def main():
-    fpm = PhpFpm(FpmOptions(Path(sys.argv[1])))
+    fpm = PhpFpm(FpmOptions(choose(Path(sys.argv[1]))))
     await fpm.start()
     print(fpm.pid, fpm.folder, flush=True)
     await asyncio.sleep(60)

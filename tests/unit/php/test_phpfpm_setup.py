@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tornado_realtime.errors import ConfigError
-from tornado_realtime.site.php_account import Account
+from tornado_realtime.site.php_account import Account, WorkerAccount
 from tornado_realtime.site.phpfpm_setup import (
     FpmOptions,
     arguments,
@@ -18,7 +18,9 @@ from tornado_realtime.site.phpfpm_setup import (
     ini_value,
 )
 
-ROOT = Account("root", 0, 0)
+US = WorkerAccount(None)
+ROOT = WorkerAccount(Account("root", 0, 0))
+ANN = WorkerAccount(Account("ann", 1000, 54321))
 
 
 def program(folder: Path, name: str, mode: int = 0o755) -> str:
@@ -64,8 +66,8 @@ def test_this_machine_has_one() -> None:
 
 
 def test_the_command_line() -> None:
-    options = FpmOptions(Path("/srv"), ini={"memory_limit": "256M", "post_max_size": "1M"})
-    words = arguments(options, "/sbin/php-fpm", Path("/run/x.conf"), None)
+    options = FpmOptions(US, ini=(("memory_limit", "256M"), ("post_max_size", "1M")))
+    words = arguments(options, "/sbin/php-fpm", Path("/run/x.conf"))
     assert words[:5] == ["/sbin/php-fpm", "-F", "-O", "-y", "/run/x.conf"]
     settings = [word for flag, word in pairwise(words) if flag == "-d"]
     assert settings == [
@@ -75,8 +77,8 @@ def test_the_command_line() -> None:
         "upload_max_filesize=10M",
         "memory_limit=256M",
     ]
-    assert "-R" not in arguments(options, "p", Path("c"), Account("ann", 1000, 1000))
-    assert "-R" in arguments(options, "p", Path("c"), ROOT)
+    assert "-R" not in arguments(FpmOptions(ANN), "p", Path("c"))
+    assert "-R" in arguments(FpmOptions(ROOT), "p", Path("c"))
 
 
 @pytest.mark.parametrize(
@@ -110,8 +112,8 @@ def read(text: str) -> dict[str, dict[str, str]]:
 
 
 def test_the_configuration() -> None:
-    options = FpmOptions(Path("/srv"), workers=16, extensions=(".php", ".inc"), stop_timeout=0.2)
-    config = read(config_text(options, Path("/tmp/x y/php.sock"), Account("ann", 1000, 54321)))
+    options = FpmOptions(ANN, workers=16, extensions=(".php", ".inc"), stop_timeout=0.2)
+    config = read(config_text(options, Path("/tmp/x y/php.sock")))
     assert config["global"]["daemonize"] == "no"
     assert config["global"]["process_control_timeout"] == "1s"
     pool = config["site"]
@@ -124,7 +126,7 @@ def test_the_configuration() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 100])
 def test_spare_workers_are_what_php_fpm_accepts(workers: int) -> None:
-    pool = read(config_text(FpmOptions(Path("/"), workers=workers), Path("/s"), None))["site"]
+    pool = read(config_text(FpmOptions(US, workers=workers), Path("/s")))["site"]
     assert "user" not in pool
     least, start = int(pool["pm.min_spare_servers"]), int(pool["pm.start_servers"])
     most = int(pool["pm.max_spare_servers"])

@@ -1,9 +1,13 @@
-"""Directives that run PHP: php_server (a php-fpm of our own), php_fastcgi (one that runs already), php."""
+"""Directives that run PHP: php_server (a php-fpm of our own), php_fastcgi (one that runs already), php.
+
+For ``adapt --tokens`` they are the routes that they are in Caddy; at run time one handler does all of it,
+because what a visitor may have is judged in one place.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tornado_realtime.caddyfile.directive import Directive
@@ -18,17 +22,20 @@ from tornado_realtime.site.arguments import (
     unknown,
     wrong_count,
 )
+from tornado_realtime.site.directives.php_build import php_handler
 from tornado_realtime.site.directives.proxy import ProxySpec, Upstream, parse_proxy_options, parse_upstream
 from tornado_realtime.site.directives.respond import static_response
 from tornado_realtime.site.directives.rewrites import FOUND_FILE, RewriteStep
 from tornado_realtime.site.directives.static import FileServerStep
 from tornado_realtime.site.filematch import FileMatcher
 from tornado_realtime.site.matchers import MatcherSet, NotMatcher, PathMatcher
+from tornado_realtime.site.php import PhpOptions
+from tornado_realtime.site.php_paths import HIDDEN_NAMES
 from tornado_realtime.site.plan import Kit, Route, Step
 from tornado_realtime.site.scope import Scope
 
 if TYPE_CHECKING:
-    from tornado_realtime.site.exchange import Exchange, Handler, Next
+    from tornado_realtime.site.exchange import Handler
 
 _PATH = "{http.request.uri.path}"
 
@@ -44,6 +51,7 @@ class PhpStep(Step):
         env: More variables for PHP, values with placeholders.
         resolve_root_symlink: Whether PHP sees the root with its links resolved.
         user: Whom the workers of our own php-fpm run as; empty to choose by the folder's owner.
+        program: Path or name of php-fpm; empty looks for one.
         dial_timeout: Seconds for connecting; None for the default.
         read_timeout: Seconds that an answer may take; None for the default.
         write_timeout: Seconds that sending may take; None for the default.
@@ -56,6 +64,7 @@ class PhpStep(Step):
     env: tuple[tuple[str, str], ...] = ()
     resolve_root_symlink: bool = False
     user: str = ""
+    program: str = ""
     dial_timeout: float | None = None
     read_timeout: float | None = None
     write_timeout: float | None = None
@@ -65,33 +74,18 @@ class PhpStep(Step):
         """``php`` for the directive of that name, else what does this in Caddy."""
         return ["php"] if self.directive.word == "php" else ["reverse_proxy"]
 
+    def build(self, kit: Kit) -> Handler:
+        """Runs scripts and leaves everything else to the next step."""
+        return php_handler(kit, self, PhpOptions(index="", try_files=()), None)
+
 
 @dataclass(frozen=True, slots=True)
 class IndexRedirect(Step):
-    """Send a folder without its slash to the one with it."""
+    """Send a folder without its slash to the one with it; a part of what `PhpSequence` builds."""
 
     def modules(self) -> list[str]:
         """``static_response`` with 308."""
         return [static_response("", "308")]
-
-    def build(self, kit: Kit) -> Handler:
-        """Answers 308."""
-
-        async def handle(exchange: Exchange, next_step: Next) -> None:
-            await exchange.respond(308, b"", {"Location": folder_location(exchange)})
-
-        return handle
-
-
-def folder_location(exchange: Exchange) -> str:
-    """The path as the visitor wrote it with a slash at its end, and the query.
-
-    It never leads to another host: ``//evil.example`` becomes ``/evil.example``, and a backslash, which
-    browsers take for a slash, is encoded.
-    """
-    request = exchange.request
-    path = "/" + request.original_target.lstrip("/").replace("\\", "%5C")
-    return f"{path}/" + (f"?{request.original_query}" if request.original_query else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +93,16 @@ class PhpSequence(Step):
     """``php_server`` and ``php_fastcgi``: redirect, rewrite, PHP and files in a fixed order.
 
     Attributes:
-        routes: That order; the middle ones may be missing.
+        routes: That order, as Caddy has it; the middle ones may be missing.
+        php: The one that runs PHP.
+        options: What the handler does before that.
+        files: The one that serves files; None when there is none.
     """
 
     routes: tuple[Route, ...] = ()
+    php: PhpStep | None = None
+    options: PhpOptions = field(default_factory=PhpOptions)
+    files: FileServerStep | None = None
 
     @property
     def is_sequence(self) -> bool:
@@ -114,8 +114,17 @@ class PhpSequence(Step):
         return [name for route in self.routes for name in route.step.modules()]
 
     def build(self, kit: Kit) -> Handler:
-        """A chain of its routes."""
-        return kit.chain(self.routes)
+        """One handler that does what its routes say.
+
+        Raises:
+            ConfigError: When PHP cannot run as it is told to.
+        """
+        assert self.php is not None
+        for option in self.directive.block or ():
+            if self.directive.word == "php_fastcgi" and option.word not in (*_FASTCGI_OPTIONS, "to"):
+                raise option.error(f"option {option.word} of php_fastcgi is known but not supported")
+        static = self.files.build(kit) if self.files is not None else None
+        return php_handler(kit, self.php, self.options, static)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,7 @@ def parse_php_server(segment: Directive, scope: Scope) -> Step:
         if read is None:
             raise unknown(option.name, "option of php_server", _SERVER_OPTIONS)
         draft = read(draft, option, scope)
-    return PhpSequence(segment, _sequence(segment, draft))
+    return _sequence(segment, draft)
 
 
 def parse_php(segment: Directive, scope: Scope) -> Step:
@@ -168,32 +177,37 @@ def parse_php_fastcgi(segment: Directive, scope: Scope) -> Step:
             segment, "php_fastcgi [MATCHER] ADDRESS, such as unix//run/php-fpm.sock or localhost:9000"
         )
     php = replace(draft.php, upstreams=upstreams, proxy=spec)
-    return PhpSequence(segment, _sequence(segment, replace(draft, php=php)))
+    return _sequence(segment, replace(draft, php=php))
 
 
-def _sequence(segment: Directive, draft: _Draft) -> tuple[Route, ...]:
+def _sequence(segment: Directive, draft: _Draft) -> PhpSequence:
     php = draft.php
-    routes = [] if draft.index == "off" else _index_routes(segment, draft)
+    options = PhpOptions(index="", try_files=()) if draft.index == "off" else _index_options(draft)
+    routes = _index_routes(segment, php, options) if options.try_files else []
     routes.append(Route(php, MatcherSet((PathMatcher(tuple(f"*{ending}" for ending in php.split)),))))
-    if draft.serves_files:
-        routes.append(Route(FileServerStep(segment, root=php.root)))
-    return tuple(routes)
+    files = FileServerStep(segment, root=php.root, hide=HIDDEN_NAMES) if draft.serves_files else None
+    if files is not None:
+        routes.append(Route(files))
+    return PhpSequence(segment, tuple(routes), php, options, files)
 
 
-def _index_routes(segment: Directive, draft: _Draft) -> list[Route]:
+def _index_options(draft: _Draft) -> PhpOptions:
     folder_index = f"{_PATH}/{draft.index}"
     files = draft.try_files or _default_files(draft, folder_index)
-    last_need_not_exist = files[-1].endswith(".php") or not draft.try_files
-    rewrite_to = FileMatcher(
-        files,
-        root=draft.php.root,
-        policy="first_exist_fallback" if last_need_not_exist else "first_exist",
-        split_path=draft.php.split,
+    return PhpOptions(
+        index=draft.index if folder_index in files else "",
+        try_files=files,
+        falls_back=files[-1].endswith(".php") or not draft.try_files,
     )
+
+
+def _index_routes(segment: Directive, php: PhpStep, options: PhpOptions) -> list[Route]:
+    policy = "first_exist_fallback" if options.falls_back else "first_exist"
+    rewrite_to = FileMatcher(options.try_files, root=php.root, policy=policy, split_path=php.split)
     routes = [Route(RewriteStep(segment, FOUND_FILE), MatcherSet((rewrite_to,)))]
-    if folder_index in files:
+    if options.index:
         no_slash = NotMatcher((MatcherSet((PathMatcher(("*/",)),)),))
-        has_index = FileMatcher((folder_index,), root=draft.php.root)
+        has_index = FileMatcher((f"{_PATH}/{options.index}",), root=php.root)
         routes.insert(0, Route(IndexRedirect(segment), MatcherSet((no_slash, has_index))))
     return routes
 
@@ -229,10 +243,10 @@ def _duration(option: Directive) -> float:
     return seconds(option.args[0])
 
 
-def _user(option: Directive) -> str:
-    name = one_word(option, "user NAME")
+def _name(option: Directive, usage: str) -> str:
+    name = one_word(option, usage)
     if not name:
-        raise option.error("user needs a name")
+        raise option.error(f"{option.word} needs a value: {usage}")
     return name
 
 
@@ -266,7 +280,12 @@ _COMMON_OPTIONS: dict[str, _Reader] = {
     "env": _env,
     "resolve_root_symlink": _php("resolve_root_symlink", _symlink),
 }
-_PHP_OPTIONS: dict[str, _Reader] = {**_COMMON_OPTIONS, "user": _php("user", _user), "worker": _worker}
+_PHP_OPTIONS: dict[str, _Reader] = {
+    **_COMMON_OPTIONS,
+    "user": _php("user", lambda option: _name(option, "user NAME")),
+    "php_fpm": _php("program", lambda option: _name(option, "php_fpm PATH")),
+    "worker": _worker,
+}
 _SERVER_OPTIONS: dict[str, _Reader] = {
     **_PHP_OPTIONS,
     "index": _index,
