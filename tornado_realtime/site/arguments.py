@@ -142,13 +142,14 @@ def unknown(token: Token, what: str, known: Iterable[str], *, listed: bool = Fal
 
     Args:
         token: The word.
-        what: What it should have been: ``directive``, ``option``.
+        what: What it should have been: ``directive``, or ``option of log``.
         known: The words that would have been right.
         listed: Whether to name them all when none is near.
     """
     words = tuple(known)
+    kind, of, owner = what.partition(" of ")
     hint = did_you_mean(token.text, words) or _listing(words, listed)
-    return token.error(f"unknown {what} {token.text}{hint}")
+    return token.error(f"unknown {kind} {token.text}{of}{owner}{hint}")
 
 
 def _listing(words: tuple[str, ...], listed: bool) -> str:

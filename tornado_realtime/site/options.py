@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tornado_realtime.caddyfile.directive import Directive, Token
-from tornado_realtime.errors import ConfigError
 from tornado_realtime.site.addresses import BindSpec
 from tornado_realtime.site.arguments import (
     choice,
     expect,
-    integer,
     no_block,
     one_word,
     seconds,
@@ -103,11 +101,10 @@ def _refuse_twice(servers: list[ServerOptions], key: Callable[[ServerOptions], s
 def _port(name: str) -> _Reader:
     def read(options: GlobalOptions, line: Directive, warn: Warn) -> GlobalOptions:
         one_word(line, f"{name} NUMBER")
-        try:
-            port = integer(line.args[0], 1, 65535)
-        except ConfigError as exc:
-            raise line.args[0].error(f"{name}: {exc.message}; write a port number") from exc
-        return replace(options, **{name: port})  # type: ignore[arg-type]
+        word = line.words[0]
+        if not (word.isascii() and word.isdigit() and 0 < int(word[:6]) <= 65535):
+            raise line.args[0].error(f"{name}: {word!r} is no port; write a number from 1 to 65535")
+        return replace(options, **{name: int(word)})  # type: ignore[arg-type]
 
     return read
 

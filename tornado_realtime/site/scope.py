@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tornado_realtime.caddyfile.directive import Directive, Token
-from tornado_realtime.errors import ConfigError
 from tornado_realtime.site.addresses import BindSpec
 from tornado_realtime.site.arguments import unknown
 from tornado_realtime.site.logspec import LogSpec
@@ -84,19 +83,8 @@ class Scope:
         """
         parser = self.parsers.get(segment.word)
         if parser is None:
-            raise self._unknown(segment)
+            raise unknown(segment.name, "directive", self.parsers)
         return parser(segment, self)
-
-    def _unknown(self, segment: Directive) -> ConfigError:
-        error = unknown(segment.name, "directive", self.parsers)
-        looks_like_address = (
-            not self.place and any(char in segment.word for char in ".:/")
-        ) or segment.word == "localhost"
-        if not looks_like_address:
-            return error
-        return segment.error(
-            f"unknown directive {segment.word}; for several sites, put braces around each of them"
-        )
 
     def block(self, segment: Directive, *, in_order: bool = True) -> tuple[Route, ...]:
         """The routes of a segment's own block.
