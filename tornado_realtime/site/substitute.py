@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
-from tornado_realtime.site.regexps import Regexp
+from tornado_realtime.site.regexps import Match, Regexp
 
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
 
@@ -21,10 +22,23 @@ def replacer(pattern: str, replacement: str) -> Callable[[str], str]:
     Raises:
         ValueError: If the expression is none.
     """
-    Regexp(pattern)  # the one place that says what is an expression
-    compiled = re.compile(pattern, re.ASCII)
+    regexp = _regexp(pattern)
     parts = _parts(replacement)
-    return lambda text: compiled.sub(lambda match: _filled(parts, match), text)
+    return lambda text: _replaced(regexp, parts, text)
+
+
+@lru_cache(maxsize=256)
+def _regexp(pattern: str) -> Regexp:
+    """Compiled once: a replacement with placeholders is put together anew for each request."""
+    return Regexp(pattern)
+
+
+def _replaced(regexp: Regexp, parts: tuple[tuple[str, str], ...], text: str) -> str:
+    pieces, at = [], 0
+    for found in regexp.finditer(text):
+        pieces += [text[at : found.start], _filled(parts, found)]
+        at = found.end
+    return "".join([*pieces, text[at:]])
 
 
 def _parts(replacement: str) -> tuple[tuple[str, str], ...]:
@@ -38,14 +52,5 @@ def _parts(replacement: str) -> tuple[tuple[str, str], ...]:
     return (*parts, (replacement[at:], ""))
 
 
-def _filled(parts: tuple[tuple[str, str], ...], match: re.Match[str]) -> str:
-    return "".join(literal + _group(match, group) for literal, group in parts)
-
-
-def _group(match: re.Match[str], group: str) -> str:
-    if not group:
-        return ""
-    try:
-        return match[int(group) if group.isdecimal() else group] or ""
-    except IndexError:
-        return ""
+def _filled(parts: tuple[tuple[str, str], ...], found: Match) -> str:
+    return "".join(literal + found.group(group) if group else literal for literal, group in parts)

@@ -16,6 +16,8 @@ from tornado_realtime.site.substitute import replacer
         ("(a)", "$1x", "a", ""),
         ("(a)", "${1}x", "a", "ax"),
         (r"\d+", "#", "a1b22", "a#b#"),
+        ("(?<n>a)$", "<$n>", "aa\n", "aa\n"),
+        ("x*", "-", "axb", "-a-b-"),
     ],
 )
 def test_references(pattern: str, replacement: str, text: str, result: str) -> None:
@@ -25,3 +27,8 @@ def test_references(pattern: str, replacement: str, text: str, result: str) -> N
 def test_no_expression() -> None:
     with pytest.raises(ValueError, match="no regular expression"):
         replacer("(", "")
+
+
+def test_a_hostile_text_is_replaced_in_linear_time() -> None:
+    text = "a" * 2000 + "!"
+    assert replacer("(a+)+$", "b")(text) == text
