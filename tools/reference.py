@@ -56,14 +56,13 @@ def go_handler_table() -> str:
     """The options of go_handler."""
     rows = [
         (
-            _code(option.name),
-            _code(option.words),
-            _code(option.default) if option.default else "none",
+            _code(f"{option.name} {option.words}"),
             option.purpose,
+            _code(option.default) if option.default else "none",
         )
         for option in OPTIONS
     ]
-    return _table(("option", "words", "default", "what it is for"), rows)
+    return _table(("option", "what it is for", "default"), rows)
 
 
 def command_line() -> str:
