@@ -126,7 +126,7 @@ class FastCgiAnswer:
             if self._sending is not None:
                 self._sending.cancel()
                 await asyncio.wait((self._sending,))
-            if not self._reader.ended and self._all_sent():
+            if self._all_sent() and not self._reader.ended:
                 self._send_now(encode_abort())
         finally:
             self._sock.close()

@@ -100,6 +100,7 @@ def test_a_php_that_runs_already_needs_none_of_ours() -> None:
         ("handle {\nroot /usr/lib\nphp_server\n}", "/usr/lib"),
         ("root * /usr/lib\nphp_server {\nroot /usr/bin\n}", "/usr/bin"),
         ("root * /srv/{host}\nphp_server", "."),
+        ("root @above nowhere\n@above file /x\nphp_server", "."),
     ],
 )
 def test_whose_folder_it_is(body: str, folder: str) -> None:

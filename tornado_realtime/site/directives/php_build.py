@@ -83,11 +83,11 @@ def _workers_as(kit: Kit, step: PhpStep) -> WorkerAccount:
 def served_folder(kit: Kit, step: PhpStep) -> str:
     """The folder whose owner PHP runs as: that of the directive, of the first ``root``, or where we are.
 
-    One with placeholders is not known before a request comes; then it is where we are, too.
+    A folder that does not exist, or whose name depends on the request, is passed over.
     """
-    candidates = [step.root, *(root.path for root in _roots(kit.site.routes))]
-    folder = next((text for text in candidates if text), "")
-    return resolved(folder if template(folder).is_static else "")
+    named = [step.root, *(root.path for root in _roots(kit.site.routes))]
+    fixed = [resolved(text) for text in named if text and template(text).is_static]
+    return next(filter(os.path.isdir, fixed), resolved(""))
 
 
 def _roots(routes: Iterable[Route]) -> Iterator[RootStep]:
