@@ -94,10 +94,10 @@ class Step:
     """One directive after parsing: its values are valid, its handler is not built yet.
 
     Attributes:
-        directive: Where it was written, without its matcher; for messages.
+        directive: Where it was written, without its matcher; for messages. Its words may be secrets.
     """
 
-    directive: Directive
+    directive: Directive = field(repr=False)
 
     @property
     def is_sequence(self) -> bool:
