@@ -199,13 +199,24 @@ def test_encode_vars_and_basic_auth() -> None:
 
 
 def test_reverse_proxy() -> None:
-    spec = step_of(
-        "reverse_proxy a b:81 {\nto [::1]:82 unix//run/x\n"
-        "lb_policy header X-Id\nlb_retries 2\nlb_try_duration 3s\nhealth_uri /up\nhealth_headers {\nX y z\n}\n"
-        "fail_duration 10s\nunhealthy_status 5xx\nflush_interval -1\ntrusted_proxies private_ranges\nheader_up -X\nheader_up Host {upstream_hostport}\nheader_down +Y z\n"
-        "rewrite /x\ntransport http {\ntls_insecure_skip_verify\nkeepalive off\n}\n}",
-        ReverseProxyStep,
-    ).spec
+    lines = (
+        "to [::1]:82 unix//run/x",
+        "lb_policy header X-Id",
+        "lb_retries 2",
+        "lb_try_duration 3s",
+        "health_uri /up",
+        "health_headers {\nX y z\n}",
+        "fail_duration 10s",
+        "unhealthy_status 5xx",
+        "flush_interval -1",
+        "trusted_proxies private_ranges",
+        "header_up -X",
+        "header_up Host {upstream_hostport}",
+        "header_down +Y z",
+        "rewrite /x",
+        "transport http {\ntls_insecure_skip_verify\nkeepalive off\n}",
+    )
+    spec = step_of("reverse_proxy a b:81 {\n" + "\n".join(lines) + "\n}", ReverseProxyStep).spec
     assert [str(upstream) for upstream in spec.upstreams] == ["a:80", "b:81", "[::1]:82", "unix//run/x"]
     assert (spec.policy, spec.policy_args, spec.retries, spec.try_duration) == ("header", ("X-Id",), 2, 3.0)
     health = (spec.health.uri, spec.health.headers, spec.health.fail_duration, spec.health.unhealthy_statuses)
