@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -69,15 +71,23 @@ class WebSocketClient(RawClient):
         """Code and reason of the close frame that must be next; nothing may follow it."""
         first, payload = await self.frame()
         assert first == 0x88, (first, payload)
-        await self.send(client_frame(payload[:2], CLOSE))
+        with suppress(ConnectionError):
+            await self.send(client_frame(payload[:2], CLOSE))
         assert await self.at_end()
         self.close()
         return (int.from_bytes(payload[:2]) if payload else None), payload[2:].decode()
 
+    def stop_reading(self) -> None:
+        """Leave everything that comes in the kernel's hands."""
+        cast(asyncio.Transport, self.writer.transport).pause_reading()
+
+    def read_again(self) -> None:
+        cast(asyncio.Transport, self.writer.transport).resume_reading()
+
     def vanish(self) -> None:
         """Go with a reset."""
         sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SOL_SOCKET, SO_LINGER: on, 0 s
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
@@ -99,7 +109,7 @@ class World:
         """A connection on which nothing was said yet."""
         reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
         if rcvbuf:
-            writer.get_extra_info("socket").setsockopt(1, 8, rcvbuf)  # SOL_SOCKET, SO_RCVBUF
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         client = WebSocketClient(reader, writer)
         self.clients.append(client)
         return client
