@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,3 +127,14 @@ def test_pages_are_readable_as_text(page: Path) -> None:
     long = [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")]
     assert not long
     assert not [line for line in text.splitlines() if line.rstrip() != line]
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(word for extra in project["optional-dependencies"].values() for word in extra),
+    ]
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    names = {re.split(r"[<>=~ ]", word)[0] for word in wanted}
+    assert not [name for name in names if f"`{name}`" not in page]
