@@ -17,6 +17,7 @@ from tornado_realtime.server.notes import realtime_notes
 from tornado_realtime.server.ports import Ports, unbind, wanted_by
 from tornado_realtime.site.adapter import adapt
 from tornado_realtime.site.plan import Plan
+from tornado_realtime.site.schemes import require_certificates
 from tornado_realtime.version import __version__
 from tornado_realtime.wire.base import Farewell
 
@@ -33,7 +34,9 @@ def read_plan(file: str) -> Plan:
     Raises:
         ConfigError: It says something that cannot be done, with file and line.
     """
-    return adapt(load(file, os.environ))
+    plan = adapt(load(file, os.environ))
+    require_certificates(plan)
+    return plan
 
 
 def validate_config(file: str) -> list[str]:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 from tornado_realtime.site.plan import ServerPlan, TlsSpec
 
+_VERSIONS = {"tls1.2": ssl.TLSVersion.TLSv1_2, "tls1.3": ssl.TLSVersion.TLSv1_3}
+
 
 def make_context(server: ServerPlan) -> ssl.SSLContext | None:
     """The TLS side of one server; None when it speaks plain HTTP.
 
-    TLS 1.2 and above, ciphers by the standard library's defaults. A client that names a site gets
-    that site's certificate, every other the first one.
+    TLS 1.2 and above, or what ``protocols`` says; ciphers by the standard library's defaults. A client that
+    names a site gets that site's certificate, every other the first one.
 
     Raises:
         ConfigError: A certificate or key cannot be used, with the place of its directive.
@@ -44,7 +46,7 @@ def _find(by_name: Mapping[str, ssl.SSLContext], name: str | None) -> ssl.SSLCon
 
 def _load(spec: TlsSpec) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = _VERSIONS[spec.minimum]
     try:
         context.load_cert_chain(spec.certificate, spec.key)
     except (OSError, ssl.SSLError, ValueError) as error:
