@@ -201,6 +201,16 @@ class Exchange:
         self._body.fail()
         return stream
 
+    async def upgrade(self, headers: HTTPHeaders) -> IOStream:
+        """Answer 101 with these headers and take the stream for the other protocol.
+
+        Raises:
+            ConnectionClosedError: If this was answered before, or the client went away.
+        """
+        await self.start(101, headers)
+        self.responder.end()
+        return self.detach()
+
     async def _sent(self, written: asyncio.Future[None] | None) -> None:
         if written is None:
             return

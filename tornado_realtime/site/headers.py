@@ -137,7 +137,7 @@ class ChangeResponse:
 
     async def __call__(self, exchange: Exchange, next_step: Next) -> None:
         """Change what goes out, now or when it does, and go on."""
-        self._early.apply(exchange.preset_headers, _filler(exchange))
+        self._early.apply(exchange.preset_headers, filler(exchange))
         if self._late is not None:
             exchange.on_head(self._hook(exchange, self._late))
         await next_step()
@@ -145,7 +145,7 @@ class ChangeResponse:
     def _hook(self, exchange: Exchange, late: FieldChanges) -> HeadHook:
         def change(head: ResponseHead) -> None:
             if self._only_for is None or self._only_for(head.status, head.headers):
-                late.apply(head.headers, _filler(exchange, head))
+                late.apply(head.headers, filler(exchange, head))
 
         return change
 
@@ -163,12 +163,12 @@ class ChangeRequest:
     async def __call__(self, exchange: Exchange, next_step: Next) -> None:
         """Change the request and go on."""
         request = exchange.request
-        self._changes.apply(request.headers, _filler(exchange))
+        self._changes.apply(request.headers, filler(exchange))
         request.host = request.headers.get("Host", request.host)
         await next_step()
 
 
-def _filler(exchange: Exchange, head: ResponseHead | None = None) -> Fill:
+def filler(exchange: Exchange, head: ResponseHead | None = None) -> Fill:
     """Fills in placeholders; text that came in as Latin-1 stays as it is, other text becomes UTF-8 bytes."""
     extra = HeadNames(head) if head is not None else None
 

@@ -46,16 +46,20 @@ class Rewrite:
 
     async def __call__(self, exchange: Exchange, next_step: Next) -> None:
         """Change the request and go on."""
-        request = exchange.request
-        path, injected = self._new_path(exchange)
-        query = self._new_query(exchange)
-        if self._path:
-            request.target = path
-        if query is not None:
-            request.query = query
-        elif injected is not None:
-            request.query = injected
+        exchange.request.target, exchange.request.query = self._result(exchange)
         await next_step()
+
+    def uri(self, exchange: Exchange) -> str:
+        """Path and query as they would become."""
+        return _with_query(*self._result(exchange))
+
+    def _result(self, exchange: Exchange) -> tuple[str, str]:
+        request = exchange.request
+        path, injected = self._new_path(exchange) if self._path else (request.target, None)
+        query = self._new_query(exchange)
+        if query is None:
+            query = injected if injected is not None else request.query
+        return path, query
 
     def _new_path(self, exchange: Exchange) -> tuple[str, str | None]:
         """The path, and the query that a placeholder such as ``{uri}`` brought with it."""

@@ -13,26 +13,30 @@ import bcrypt
 import pytest
 
 from tests.support.rawhttp import RunningFront, serving
+from tests.support.upstream import answering, ok, upstream
 from tornado_realtime.caddyfile import parse
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.server.generation import Generation
 from tornado_realtime.site.adapter import adapt
 
+Steps = Callable[[RunningFront], Awaitable[None]]
 
-def run(text: str, steps: Callable[[RunningFront], Awaitable[None]]) -> None:
+
+async def serve(text: str, steps: Steps) -> None:
     """Serve the first server of a Caddyfile."""
+    generation = Generation(adapt(parse(text, "Caddyfile", {})))
+    _, answer, options = generation.sites[0]
+    await generation.start()
+    try:
+        async with serving(answer, options) as site:
+            await steps(site)
+    finally:
+        await generation.stop_resources()
 
-    async def main() -> None:
-        generation = Generation(adapt(parse(text, "Caddyfile", {})))
-        _, answer, options = generation.sites[0]
-        await generation.start()
-        try:
-            async with serving(answer, options) as site:
-                await steps(site)
-        finally:
-            await generation.stop_resources()
 
-    asyncio.run(main())
+def run(text: str, steps: Steps) -> None:
+    """Serve the first server of a Caddyfile."""
+    asyncio.run(serve(text, steps))
 
 
 def body(directives: str, target: str, *fields: str, method: str = "GET") -> str:
@@ -205,6 +209,53 @@ def test_access_logs(tmp_path: Path) -> None:
     (line,) = (tmp_path / "one.log").read_text().splitlines()
     assert "\tINFO\thttp.log.access.one\thandled request\t" in line
     assert (tmp_path / "one.log").stat().st_mode & 0o777 == 0o640
+
+
+def test_reverse_proxy() -> None:
+    async def main() -> None:
+        async with upstream(answering(ok(b"up", "X-Powered-By: x"))) as fake:
+            text = f""":8080 {{
+                handle_path /api/* {{
+                    reverse_proxy localhost:1 {fake.place} {{
+                        lb_policy round_robin
+                        header_up X-Up "{{path}}"
+                        header_up Host {{upstream_hostport}}
+                        header_down -X-Powered-By
+                        transport http {{
+                            dial_timeout 2s
+                        }}
+                    }}
+                }}
+            }}"""
+
+            async def steps(site: RunningFront) -> None:
+                for _ in range(3):
+                    answer = await site.get("/api/x?y=1")
+                    assert (answer.body, answer.header("X-Powered-By")) == (b"up", None)
+                assert fake.heads[0].startswith("GET /x?y=1 HTTP/1.1\r\n")
+                assert "X-Up: /x\r\n" in fake.heads[0]
+                assert f"Host: {fake.place}\r\n" in fake.heads[0]
+                assert fake.connections == 1
+
+            await serve(text, steps)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("lb_policy first 2", "lb_policy first: the policy takes no more words"),
+        (
+            "transport http {\ntls_trusted_ca_certs /nonexistent.pem\n}",
+            "cannot read the trusted certificates",
+        ),
+        ("transport fastcgi", "use php_fastcgi"),
+    ],
+)
+def test_proxies_that_cannot_be_built(lines: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        body(f"reverse_proxy localhost:1 {{\n{lines}\n}}", "/")
 
 
 def test_basic_auth() -> None:

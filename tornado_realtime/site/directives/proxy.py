@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from tornado_realtime.caddyfile.directive import Directive, Token
 from tornado_realtime.peers import Network
@@ -21,11 +22,18 @@ from tornado_realtime.site.arguments import (
 )
 from tornado_realtime.site.directives.headers import HeaderOp, parse_header_op
 from tornado_realtime.site.directives.transports import FastcgiTransport, HttpTransport, parse_transport
-from tornado_realtime.site.plan import Step
+from tornado_realtime.site.plan import Kit, Step
+from tornado_realtime.site.proxy.handler import ProxyOptions, ReverseProxy
+from tornado_realtime.site.proxy.policies import make_policy
+from tornado_realtime.site.proxy.spec import HealthSpec
+from tornado_realtime.site.proxy.upstreams import UpstreamGroup
 from tornado_realtime.site.regexps import Regexp
 from tornado_realtime.site.scope import Scope
 from tornado_realtime.site.server_options import parse_networks
 from tornado_realtime.site.upstreams import Upstream, parse_upstream
+
+if TYPE_CHECKING:
+    from tornado_realtime.site.exchange import Handler
 
 __all__ = ["HealthSpec", "ProxySpec", "ReverseProxyStep", "Upstream", "parse_proxy_options", "parse_upstream"]
 
@@ -43,45 +51,6 @@ POLICIES = (
     "header",
     "cookie",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class HealthSpec:
-    """When an upstream is asked how it is, and when it counts as ill.
-
-    Attributes:
-        uri: Asked regularly; empty: never.
-        port: Instead of the upstream's; 0 for that.
-        method: For asking. Default GET.
-        interval: Seconds between two times. Default 30.
-        timeout: Seconds to wait. Default 5.
-        status: Expected: a number, or its first digit for a hundred; 0 for any 2xx.
-        body: What the body must contain.
-        headers: For asking, each name with its values.
-        passes: So many good answers make a sick one well. Default 1.
-        fails: So many bad ones make a well one sick. Default 1.
-        max_fails: So many failed requests within ``fail_duration`` make it sick. Default 1.
-        fail_duration: Seconds to remember a failed request; 0 forgets at once.
-        unhealthy_statuses: Answers that count as failed, as in ``status``.
-        unhealthy_latency: Seconds after which an answer counts as failed; None: never.
-        unhealthy_request_count: So many requests at once make it count as busy; 0: none.
-    """
-
-    uri: str = ""
-    port: int = 0
-    method: str = "GET"
-    interval: float = 30.0
-    timeout: float = 5.0
-    status: int = 0
-    body: Regexp | None = None
-    headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    passes: int = 1
-    fails: int = 1
-    max_fails: int = 1
-    fail_duration: float = 0.0
-    unhealthy_statuses: tuple[int, ...] = ()
-    unhealthy_latency: float | None = None
-    unhealthy_request_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +99,43 @@ class ReverseProxyStep(Step):
     def modules(self) -> list[str]:
         """``reverse_proxy``."""
         return ["reverse_proxy"]
+
+    def build(self, kit: Kit) -> Handler:
+        """Asks the upstreams; equal proxies of one configuration share their connections and what they know.
+
+        Raises:
+            ConfigError: When the transport, the policy's words or a file of certificates cannot be used.
+        """
+        spec, transport = self.spec, self.spec.transport
+        if not isinstance(transport, HttpTransport):
+            raise self.directive.error(
+                "transport fastcgi of reverse_proxy is known but not supported; use php_fastcgi"
+            )
+        try:
+            policy = make_policy(spec.policy, spec.policy_args)
+            group = kit.resource(
+                ("upstreams", spec.upstreams, transport, spec.health),
+                lambda: UpstreamGroup(spec.upstreams, transport, spec.health),
+            )
+        except ValueError as exc:
+            raise self.directive.error(f"lb_policy {spec.policy}: {exc}") from exc
+        except OSError as exc:
+            raise self.directive.error(f"cannot read the trusted certificates: {exc}") from exc
+        trusted = (*spec.trusted_proxies, *kit.server.options.trusted_proxies)
+        return ReverseProxy(group, policy, _options(spec, trusted))
+
+
+def _options(spec: ProxySpec, trusted: tuple[Network, ...]) -> ProxyOptions:
+    return ProxyOptions(
+        retries=spec.retries,
+        try_duration=spec.try_duration,
+        try_interval=spec.try_interval,
+        header_up=tuple(op.change for op in spec.header_up),
+        header_down=tuple(op.change for op in spec.header_down),
+        trusted_proxies=trusted,
+        method=spec.method,
+        rewrite=spec.rewrite,
+    )
 
 
 def parse_reverse_proxy(segment: Directive, scope: Scope) -> Step:

@@ -17,37 +17,9 @@ from tornado_realtime.site.arguments import (
     unknown,
     wrong_count,
 )
+from tornado_realtime.site.proxy.spec import HttpTransport
 
-
-@dataclass(frozen=True, slots=True)
-class HttpTransport:
-    """HTTP/1.1.
-
-    Attributes:
-        tls: Whether over TLS, whatever the scheme says.
-        insecure: Whether to accept every certificate.
-        server_name: Expected in the certificate, with placeholders; empty for the upstream's host.
-        trusted_ca_files: PEM files to check certificates with; empty for the system's.
-        dial_timeout: Seconds for connecting. Default 3.
-        response_header_timeout: Seconds to wait for the answer's head; None without limit.
-        read_timeout: Seconds between two pieces of an answer; None without limit.
-        write_timeout: Seconds for sending a piece of the request; None without limit.
-        keepalive: Seconds to keep an idle connection; 0 keeps none. Default 120.
-        keepalive_count: Idle connections to keep for each upstream. Default 32.
-        compression: Whether to ask for compressed answers where the client did not.
-    """
-
-    tls: bool = False
-    insecure: bool = False
-    server_name: str = ""
-    trusted_ca_files: tuple[str, ...] = ()
-    dial_timeout: float = 3.0
-    response_header_timeout: float | None = None
-    read_timeout: float | None = None
-    write_timeout: float | None = None
-    keepalive: float = 120.0
-    keepalive_count: int = 32
-    compression: bool = True
+__all__ = ["FastcgiTransport", "HttpTransport", "parse_transport"]
 
 
 @dataclass(frozen=True, slots=True)
