@@ -20,7 +20,13 @@ from typing import Any, Self
 
 from tornado.routing import Rule
 
-from tornado_realtime.auth import Authenticate, Authenticator, EndpointAuthenticator, FunctionAuthenticator
+from tornado_realtime.auth import (
+    Authenticate,
+    Authenticator,
+    EndpointAuthenticator,
+    FunctionAuthenticator,
+    JwtAuthenticator,
+)
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.caddyfile import parse_block
@@ -120,7 +126,7 @@ class Realtime:
     @property
     def routes(self) -> list[Rule]:
         """Tornado rules for this instance's paths, to be put among an application's own."""
-        socket = Rule(PathIs(self.socket_path), SocketHandler, {"door": self._socket_door})
+        socket = Rule(PathIs(self.socket_path), SocketHandler, {"door": self.socket_door})
         if not self.settings.broadcast_listen:
             return [socket, *self.publish_routes]
         hidden = (PathIs(self._internal, prefix=True), PathIs(self.publish_path))
@@ -129,7 +135,7 @@ class Realtime:
     @property
     def publish_routes(self) -> list[Rule]:
         """The internal paths alone, for a listener of their own (``broadcast_listen``)."""
-        return [Rule(PathIs(self.publish_path), BroadcastHandler, {"door": self._publish_door})]
+        return [Rule(PathIs(self.publish_path), BroadcastHandler, {"door": self.publish_door})]
 
     @property
     def socket_path(self) -> str:
@@ -261,12 +267,22 @@ class Realtime:
             raise BrokerClosedError("the realtime instance is not started: await its start() first")
         return self._hub
 
-    def _socket_door(self) -> SocketDoor:
+    def socket_door(self) -> SocketDoor:
+        """What a handshake needs.
+
+        Raises:
+            BrokerClosedError: Not started, or closed.
+        """
         hub = self.hub
         assert self._authenticator is not None
         return SocketDoor(hub, self._authenticator, self._wire, self.settings.allowed_origins)
 
-    def _publish_door(self) -> PublishDoor:
+    def publish_door(self) -> PublishDoor:
+        """What publishing needs.
+
+        Raises:
+            BrokerClosedError: Not started, or closed.
+        """
         return PublishDoor(
             self.hub, InternalRule(self.settings.broadcast_secret), self.settings.max_publication_size_bytes
         )
@@ -282,6 +298,8 @@ class Realtime:
         settings = self.settings
         if self._authenticate is not None:
             return FunctionAuthenticator(self._authenticate, settings.auth_timeout)
+        if settings.jwt_secret:
+            return JwtAuthenticator(settings.jwt_secret)
         return EndpointAuthenticator(settings.auth_endpoint, settings.auth_timeout, settings.trusted_proxies)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -19,6 +19,7 @@ from tornado_realtime.peers import PRIVATE_RANGES, Network, parse_network
 from tornado_realtime.units import parse_duration, parse_size
 
 DEFAULT_AUTH_ENDPOINT = "http://localhost:8080/auth.php"
+JWT_SECRET_BYTES = 32
 _LISTEN = re.compile(r"(?:[^\s:/\[\]]*|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 
@@ -41,6 +42,7 @@ class Settings:
     redis_address: str = ""
     auth_endpoint: str = DEFAULT_AUTH_ENDPOINT
     auth_timeout: float = 5.0
+    jwt_secret: str = field(default="", repr=False)
     broadcast_secret: str = field(default="", repr=False)
     broadcast_listen: str = ""
     allowed_origins: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ class Option:
         convert: From its words to the Settings fields it sets; raises ValueError with a message that
             says what would be right.
         most: Most words it takes; at least one is always needed. 0 for any number.
+        block: The options in its braces; an option with a block takes no words.
         words: How the words are called in the reference.
         default: As one would write it; empty when there is none.
         purpose: One sentence for the reference.
@@ -77,6 +80,7 @@ class Option:
     default: str
     purpose: str
     most: int = 1
+    block: tuple[Option, ...] = ()
 
 
 def _one_of(field_name: str, *choices: str) -> Callable[[Sequence[str]], dict[str, Any]]:
@@ -111,6 +115,15 @@ def _secret(words: Sequence[str]) -> dict[str, Any]:
             "is empty; set the variable it comes from, or leave the option out to let only this host publish"
         )
     return {"broadcast_secret": words[0]}
+
+
+def _jwt_secret(words: Sequence[str]) -> dict[str, Any]:
+    if len(words[0].encode()) < JWT_SECRET_BYTES:
+        raise ValueError(
+            f"needs at least {JWT_SECRET_BYTES} bytes for HS256 (RFC 7518 section 3.2); "
+            "make one with: openssl rand -hex 32"
+        )
+    return {"jwt_secret": words[0]}
 
 
 def _origins(words: Sequence[str]) -> dict[str, Any]:
@@ -184,6 +197,19 @@ OPTIONS: tuple[Option, ...] = (
         "How long the auth endpoint may take, redirects included; then the visitor gets 504.",
     ),
     Option(
+        "jwt",
+        lambda words: {},
+        "{ secret SECRET }",
+        "",
+        "Reads the login here instead of asking `auth_endpoint`: a JWT (HS256) in the cookie `AUTH_TOKEN` or "
+        "after `Authorization: Bearer`; `sub` is the user, `exp` ends the connection.",
+        block=(
+            Option(
+                "secret", _jwt_secret, "SECRET", "", "The key the token is signed with, at least 32 bytes."
+            ),
+        ),
+    ),
+    Option(
         "broadcast_secret",
         _secret,
         "SECRET",
@@ -240,8 +266,6 @@ OPTIONS: tuple[Option, ...] = (
 OWN_OPTIONS = ("prefix", "socket_path", "publish_path", "trusted_proxies")
 """What Python applications may set besides; in a Caddyfile the site around go_handler decides it."""
 
-_BY_NAME = {option.name: option for option in OPTIONS}
-
 
 def _did_you_mean(word: str, candidates: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, candidates, n=1)
@@ -259,21 +283,42 @@ def settings_from_directive(directive: Directive, more: Sequence[str] = ()) -> S
         ConfigError: An option is unknown, repeated, has too few or too many words, a nested block, or
             a value that cannot be used; with file and line.
     """
+    values, given = _read(directive, OPTIONS, "go_handler", more)
+    return Settings(**values, directive=directive, given=given)
+
+
+def _read(
+    directive: Directive, options: Sequence[Option], of: str, more: Sequence[str] = ()
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """The fields that a block's options set, and the names of those options."""
+    by_name = {option.name: option for option in options}
     values: dict[str, Any] = {}
     seen: dict[str, int] = {}
     for segment in directive.block or ():
         if segment.word in seen:
             raise segment.error(f"{segment.word} is given twice (first in line {seen[segment.word]})")
         seen[segment.word] = segment.line
-        values |= _convert(segment, more)
-    return Settings(**values, directive=directive, given=frozenset(seen))
+        option = by_name.get(segment.word)
+        if option is None:
+            hint = _did_you_mean(segment.word, (*by_name, *more))
+            raise segment.error(f"unknown option {segment.word} of {of}{hint}")
+        values |= _convert_block(segment, option) if option.block else _convert(segment, option)
+    return values, frozenset(seen)
 
 
-def _convert(segment: Directive, more: Sequence[str]) -> dict[str, Any]:
-    option = _BY_NAME.get(segment.word)
-    if option is None:
-        hint = _did_you_mean(segment.word, (*_BY_NAME, *more))
-        raise segment.error(f"unknown option {segment.word} of go_handler{hint}")
+def _convert_block(segment: Directive, option: Option) -> dict[str, Any]:
+    if segment.args or segment.block is None:
+        raise segment.error(f"{option.name} needs a block: write {option.name} {option.words}")
+    values, given = _read(segment, option.block, option.name)
+    for inner in option.block:
+        if inner.name not in given:
+            raise segment.error(
+                f"{option.name} needs {inner.name}: write {inner.name} {inner.words} in its block"
+            )
+    return values
+
+
+def _convert(segment: Directive, option: Option) -> dict[str, Any]:
     if segment.block is not None:
         raise segment.error(f"{option.name} takes no block: write {option.name} {option.words}")
     if not segment.args or (option.most and len(segment.args) > option.most):
@@ -298,7 +343,7 @@ def settings_from_options(**options: Any) -> Settings:
         ConfigError: A name is unknown, or a value cannot be used.
     """
     own = {name: options.pop(name) for name in OWN_OPTIONS if name in options}
-    block = tuple(Directive(Token(name, "", 0), _words(name, value)) for name, value in options.items())
+    block = tuple(_segment(name, value) for name, value in options.items())
     settings = settings_from_directive(Directive(Token("go_handler", "", 0), (), block), OWN_OPTIONS)
     return with_own_options(replace(settings, directive=None), **own)
 
@@ -323,6 +368,13 @@ def with_own_options(settings: Settings, **own: Any) -> Settings:
     if found.socket_path == found.publish_path:
         raise ConfigError(f"socket_path and publish_path are both {found.socket_path}")
     return found
+
+
+def _segment(name: str, value: Any) -> Directive:
+    if isinstance(value, Mapping):
+        inner = tuple(_segment(key, below) for key, below in value.items())
+        return Directive(Token(name, "", 0), (), inner)
+    return Directive(Token(name, "", 0), _words(name, value))
 
 
 def _words(name: str, value: Any) -> tuple[Token, ...]:

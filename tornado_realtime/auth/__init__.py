@@ -3,6 +3,7 @@
 from tornado_realtime.auth.base import Authenticator
 from tornado_realtime.auth.endpoint import EndpointAuthenticator, peer_of
 from tornado_realtime.auth.function import Authenticate, FunctionAuthenticator
+from tornado_realtime.auth.jwt import JwtAuthenticator
 from tornado_realtime.auth.user import User, user_from_answer
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Authenticator",
     "EndpointAuthenticator",
     "FunctionAuthenticator",
+    "JwtAuthenticator",
     "User",
     "peer_of",
     "user_from_answer",

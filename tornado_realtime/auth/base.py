@@ -9,6 +9,14 @@ from tornado.httputil import HTTPServerRequest
 from tornado_realtime.auth.user import User
 
 
+class HeaderLines(Protocol):
+    """What is needed of a request's header fields; Tornado's ``HTTPHeaders`` are such."""
+
+    def get_list(self, name: str, /) -> list[str]:
+        """All values of one field, one for each time it was sent."""
+        ...
+
+
 class Authenticator(Protocol):
     """Tells who sent a request."""
 
@@ -20,6 +28,14 @@ class Authenticator(Protocol):
             AuthUnavailableError: The application could not be asked (502).
             AuthTimeoutError: It took too long (504).
             AuthInvalidError: Its answer makes no sense (500).
+        """
+        ...
+
+    def authenticate_now(self, headers: HeaderLines) -> User | None:
+        """The user that these header fields prove, if that can be told without asking anybody; else None.
+
+        Raises:
+            AuthError: They prove that it is nobody.
         """
         ...
 

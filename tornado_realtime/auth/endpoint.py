@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.util import TimeoutError as TornadoTimeoutError
 
+from tornado_realtime.auth.base import HeaderLines
 from tornado_realtime.auth.question import Answer, Asker
 from tornado_realtime.auth.user import User, user_from_answer
 from tornado_realtime.errors import (
@@ -70,6 +71,10 @@ class EndpointAuthenticator:
         except AuthError as error:
             logger.error("auth endpoint %s: %s", self._name, error)
             raise
+
+    def authenticate_now(self, headers: HeaderLines) -> User | None:
+        """None: somebody has to be asked."""
+        return None
 
     def close(self) -> None:
         """See Authenticator."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 
+from tornado_realtime.auth.base import HeaderLines
 from tornado_realtime.auth.user import User, checked_user, user_from_answer
 from tornado_realtime.errors import AuthError, AuthInvalidError, AuthRefusedError, AuthTimeoutError
 
@@ -48,6 +49,10 @@ class FunctionAuthenticator:
             logger.exception("the authenticate function failed")
             raise AuthInvalidError("the authenticate function failed") from error
         return _user(answer)
+
+    def authenticate_now(self, headers: HeaderLines) -> User | None:
+        """None: somebody has to be asked."""
+        return None
 
     def close(self) -> None:
         """Nothing is kept."""

@@ -41,6 +41,17 @@ class Broker(ABC):
             BrokerClosedError: The broker was closed.
         """
 
+    def publish_now(self, publication: Publication) -> bool:
+        """Publish without waiting, as far as this broker ever can.
+
+        Returns:
+            True when it was taken; False when ``publish`` has to be asked, and nothing was done.
+
+        Raises:
+            BrokerClosedError: The broker was closed.
+        """
+        return False
+
     @abstractmethod
     def subscribe(self, channel: str) -> None:
         """The first local subscriber of ``channel`` came. Never waits; takes effect as soon as possible."""

@@ -45,11 +45,16 @@ class MemoryBroker(Broker):
         Raises:
             BrokerClosedError: Before ``start`` or after ``close``.
         """
+        self.publish_now(publication)
+        return None
+
+    def publish_now(self, publication: Publication) -> bool:
+        """See Broker: this one never has to wait."""
         if self._sink is None:
             raise BrokerClosedError("the memory broker is closed or not started")
         if publication.channel in self._channels:
             deliver(self._sink, publication)
-        return None
+        return True
 
     def subscribe(self, channel: str) -> None:
         """Deliver ``channel`` from now on."""

@@ -2,6 +2,17 @@
 
 from tornado_realtime.connection.base import Connection, Limits, Owner, Phase
 from tornado_realtime.connection.lean import LeanConnection, tune
+from tornado_realtime.connection.prefixed import PLAIN_STREAMS, PrefixedStream
 from tornado_realtime.connection.stream import StreamConnection
 
-__all__ = ["Connection", "LeanConnection", "Limits", "Owner", "Phase", "StreamConnection", "tune"]
+__all__ = [
+    "PLAIN_STREAMS",
+    "Connection",
+    "LeanConnection",
+    "Limits",
+    "Owner",
+    "Phase",
+    "PrefixedStream",
+    "StreamConnection",
+    "tune",
+]

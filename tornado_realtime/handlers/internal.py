@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tornado.httputil import HTTPServerRequest
 
@@ -23,6 +25,18 @@ _FOREIGN_HEADERS = frozenset(
 _FOREIGN_PREFIXES = ("x-forwarded-", "sec-fetch-")
 
 
+class HeaderLines(Protocol):
+    """What is needed of a request's header fields; Tornado's ``HTTPHeaders`` are such."""
+
+    def get_list(self, name: str, /) -> list[str]:
+        """All values of one field, one for each time it was sent."""
+        ...
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the fields."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class InternalRule:
     """Judges requests to internal paths.
@@ -35,27 +49,36 @@ class InternalRule:
 
     def refusal(self, request: HTTPServerRequest) -> str:
         """Why ``request`` may not be served, as the body of a 403; empty if it may."""
+        return self.judge(peer_of(request), request.version, request.headers)
+
+    def judge(self, peer: str, version: str, headers: HeaderLines) -> str:
+        """The same for a request in parts.
+
+        Args:
+            peer: Address of the socket's other end; empty for a Unix socket.
+            version: ``HTTP/1.1`` or ``HTTP/1.0``.
+            headers: Its header fields.
+        """
         if self.secret:
-            given = request.headers.get_list(SECRET_HEADER)
+            given = headers.get_list(SECRET_HEADER)
             first = given[0] if given else ""
             same = hmac.compare_digest(first.encode("latin-1", "replace"), self.secret.encode("utf-8"))
             return "" if same else "Forbidden"
-        reason = _not_this_host(request)
+        reason = _not_this_host(peer, version, headers)
         if not reason:
             return ""
         return f"Forbidden: {reason}; set broadcast_secret in go_handler to publish from elsewhere"
 
 
-def _not_this_host(request: HTTPServerRequest) -> str:
-    peer = peer_of(request)
+def _not_this_host(peer: str, version: str, headers: HeaderLines) -> str:
     if not is_loopback(peer):
         return f"publishing is open to this host only, not to {peer or 'a Unix socket'}"
-    if request.version != "HTTP/1.1":
+    if version != "HTTP/1.1":
         return "publishing without a secret takes HTTP/1.1 only"
-    hosts = request.headers.get_list("Host")
+    hosts = headers.get_list("Host")
     if len(hosts) != 1 or not _LOCAL_HOST.fullmatch(hosts[0]):
         return "publishing without a secret takes Host localhost, 127.0.0.1 or [::1] only"
-    for name in request.headers:
+    for name in headers:
         lowered = name.lower()
         if lowered in _FOREIGN_HEADERS or lowered.startswith(_FOREIGN_PREFIXES):
             return f"publishing without a secret takes no request with the header {name}"

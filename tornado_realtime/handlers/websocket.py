@@ -14,7 +14,7 @@ from tornado.util import ObjectDict
 from tornado.web import Finish
 
 from tornado_realtime.auth import Authenticator, User
-from tornado_realtime.connection import Connection, LeanConnection, StreamConnection, tune
+from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
 from tornado_realtime.errors import AuthError, HandshakeError
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
@@ -109,7 +109,7 @@ def connect(door: SocketDoor, stream: IOStream, user: User) -> None:
     """
     stream.set_close_callback(None)
     tune(stream.socket)
-    if type(stream) is not IOStream or stream.writing():
+    if type(stream) not in PLAIN_STREAMS or stream.writing():
         _begin(door.hub, StreamConnection(door.hub, door.wire, user, stream), user, b"")
         return
     early = _take_early_bytes(stream)
@@ -121,7 +121,12 @@ def connect(door: SocketDoor, stream: IOStream, user: User) -> None:
         early = None
     stream.close()
     if early is not None:
-        _begin(door.hub, LeanConnection(door.hub, door.wire, user, fd, door.hub.poller), user, early)
+        adopt(door, fd, user, early)
+
+
+def adopt(door: SocketDoor, fd: int, user: User, early: bytes) -> None:
+    """Make a connection of a bare descriptor on which the handshake is done; it is the connection's now."""
+    _begin(door.hub, LeanConnection(door.hub, door.wire, user, fd, door.hub.poller), user, early)
 
 
 def _begin(hub: Hub, connection: Connection, user: User, early: bytes) -> None:

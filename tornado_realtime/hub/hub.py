@@ -110,6 +110,14 @@ class Hub:
         """
         return await self.broker.publish(publication)
 
+    def publish_now(self, publication: Publication) -> bool:
+        """Publish without waiting; False, and nothing done, when the broker cannot do that.
+
+        Raises:
+            BrokerClosedError: The hub is closed.
+        """
+        return self.broker.publish_now(publication)
+
     def deliver(self, publication: Publication) -> None:
         """The broker's sink: fan one publication out to this node's subscribers."""
         self._fanout.deliver(publication)

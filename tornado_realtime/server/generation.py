@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, cast
 
 from tornado_realtime.caddyfile import Directive
+from tornado_realtime.fastlane import Guard, compile_guards
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.settings import Settings
 from tornado_realtime.site.chain import Link, ServedSite, Sites, link_chain
+from tornado_realtime.site.directives.go_handler import GoHandlerStep
 from tornado_realtime.site.directives.logs import access_logs
 from tornado_realtime.site.exchange import Exchange, Handler
 from tornado_realtime.site.front import Answer, FrontOptions
@@ -76,6 +78,13 @@ class Generation:
     def realtimes(self) -> list[Realtime]:
         """One for each go_handler, in the order in which they were built."""
         return [instance.realtime for instance in self._instances.values()]
+
+    def guards(self, server: ServerPlan) -> Mapping[str, Guard]:
+        """What the fast lane of this server's listeners has to know, by path."""
+        return compile_guards(server, self._realtime_of, _lane_paths)
+
+    def _realtime_of(self, step: GoHandlerStep) -> Realtime:
+        return self._instances[id(step.directive)].realtime
 
     def _guarded(self, answer: Answer) -> Answer:
         """With publishing moved to a listener of its own, no other one knows any internal path."""
@@ -219,3 +228,9 @@ def front_options(server: ServerPlan) -> FrontOptions:
         client_ip_headers=options.client_ip_headers,
         write_timeout=options.write if options.write is not None else defaults.write_timeout,
     )
+
+
+def _lane_paths(realtime: Realtime) -> Sequence[str]:
+    if realtime.settings.broadcast_listen:
+        return (realtime.socket_path,)
+    return (realtime.socket_path, realtime.publish_path)

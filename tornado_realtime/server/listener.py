@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream, SSLIOStream
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.netutil import bind_sockets, bind_unix_socket, ssl_wrap_socket
 
+from tornado_realtime.connection import PrefixedStream
 from tornado_realtime.errors import ListenError
+from tornado_realtime.fastlane import LaneDoor
 
 logger = logging.getLogger(__name__)
 
@@ -144,17 +146,38 @@ class Acceptor:
 
 
 class HttpDoor:
-    """Gives accepted sockets to one Tornado HTTPServer, over TLS if it has certificates."""
+    """Gives accepted sockets to the fast lane, and what is not for it to one Tornado HTTPServer.
 
-    def __init__(self, server: HTTPServer, tls: ssl.SSLContext | None = None) -> None:
+    TLS goes to Tornado at once.
+
+    Args:
+        server: The real HTTP server.
+        tls: Its certificates; None for plain HTTP.
+        lane: The lane of this listener.
+    """
+
+    def __init__(self, server: HTTPServer, tls: ssl.SSLContext | None, lane: LaneDoor) -> None:
         self.server = server
         self.tls = tls
+        self.lane = lane
+        lane.hand_over = self._serve_with_tornado
 
     def serve(self, connection: socket.socket, address: Any) -> None:
         """Begin to serve one connection."""
+        if self.tls is None:
+            self.lane.serve(connection, address)
+        else:
+            self._serve_with_tornado(connection, address, b"", b"")
+
+    def _serve_with_tornado(
+        self, connection: socket.socket, address: Any, unread: bytes, unsent: bytes
+    ) -> None:
         try:
-            self.server.handle_stream(self._stream(connection), address)
-        except OSError as error:
+            stream = self._stream(connection, unread)
+            if unsent:
+                stream.write(unsent)
+            self.server.handle_stream(stream, address)
+        except (OSError, StreamClosedError) as error:
             # The peer was gone before it could be served.
             logger.debug("a connection failed at once: %s", error)
             connection.close()
@@ -162,8 +185,8 @@ class HttpDoor:
             logger.exception("a new connection failed unexpectedly")
             connection.close()
 
-    def _stream(self, connection: socket.socket) -> IOStream:
+    def _stream(self, connection: socket.socket, unread: bytes) -> IOStream:
         if self.tls is None:
-            return IOStream(connection)
+            return PrefixedStream(connection, unread) if unread else IOStream(connection)
         wrapped = ssl_wrap_socket(connection, self.tls, server_side=True, do_handshake_on_connect=False)
         return SSLIOStream(wrapped, ssl_options=self.tls)

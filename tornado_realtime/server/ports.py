@@ -6,14 +6,16 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from tornado_realtime.errors import ListenError
+from tornado_realtime.fastlane import LaneDoor, LanePath, Trust, lane_paths, open_guard
+from tornado_realtime.poller import Poller, make_poller
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.server.generation import Generation
 from tornado_realtime.server.listener import Acceptor, HttpDoor, bind, bind_unix
@@ -21,6 +23,7 @@ from tornado_realtime.server.tls import make_context
 from tornado_realtime.site.addresses import Listener
 from tornado_realtime.site.front import SiteFront
 from tornado_realtime.site.plan import ServerPlan
+from tornado_realtime.site.responder import SERVER_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +34,25 @@ HEADER_BYTES = 64 * 1024
 
 @dataclass(slots=True)
 class Wanted:
-    """What shall be served on one listener."""
+    """What shall be served on one listener.
+
+    Attributes:
+        listener: Where.
+        server: The HTTP server.
+        paths: What the fast lane serves.
+        trust: Whom the lane believes about its clients.
+        tls: Certificates; None for plain HTTP.
+        front: The sites; None on a listener for publishing.
+        shut: Why the lane does not serve a path, for the log.
+    """
 
     listener: Listener
     server: HTTPServer
+    paths: Mapping[bytes, LanePath]
+    trust: Trust = field(default_factory=Trust)
     tls: ssl.SSLContext | None = None
     front: SiteFront | None = None
+    shut: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -57,9 +73,20 @@ def wanted_by(generation: Generation) -> list[Wanted]:
     found: dict[tuple[str, str, int], Wanted] = {}
     for server, answer, options in generation.sites:
         tls = make_context(server)
+        guards = generation.guards(server)
+        paths = lane_paths(guards, generation.realtimes)
+        shut = [f"{path}: {guard.shut}" for path, guard in guards.items() if guard.shut]
         for listener in server.listeners:
             front = SiteFront(answer, options)
-            found[_key(listener)] = Wanted(listener, _http_server(front, server), tls, front)
+            found[_key(listener)] = Wanted(
+                listener,
+                _http_server(front, server),
+                paths,
+                Trust(options.trusted_proxies, options.client_ip_headers),
+                tls,
+                front,
+                shut,
+            )
     for realtime in generation.realtimes:
         if realtime.settings.broadcast_listen:
             wanted = _publish_listener(realtime)
@@ -88,8 +115,11 @@ def _http_server(front: SiteFront, server: ServerPlan) -> HTTPServer:
 def _publish_listener(realtime: Realtime) -> Wanted:
     host, _, port = realtime.settings.broadcast_listen.rpartition(":")
     application = Application(list(realtime.publish_routes), log_function=lambda _handler: None)
+    guards = {realtime.publish_path: open_guard(realtime)}
     return Wanted(
-        Listener(host.strip("[]"), int(port)), HTTPServer(application, idle_connection_timeout=IDLE_TIMEOUT)
+        Listener(host.strip("[]"), int(port)),
+        HTTPServer(application, idle_connection_timeout=IDLE_TIMEOUT),
+        lane_paths(guards, [realtime]),
     )
 
 
@@ -116,6 +146,7 @@ class Ports:
         self._default_hosts = tuple(default_hosts)
         self._open: dict[tuple[str, str, int], _Port] = {}
         self._retired: list[_Port] = []
+        self._poller: Poller | None = None
 
     @property
     def addresses(self) -> list[Any]:
@@ -162,12 +193,18 @@ class Ports:
             key = _key(want.listener)
             port = self._open.get(key)
             if port is None:
-                self._open[key] = _opened(bound[key], want)
+                self._open[key] = _opened(bound[key], want, self._lane_door(want))
             else:
                 _swap(port, want)
 
+    def _lane_door(self, want: Wanted) -> LaneDoor:
+        if self._poller is None:
+            self._poller = make_poller(asyncio.get_running_loop())
+        return LaneDoor(self._poller, SERVER_NAME if want.front is not None else "")
+
     def _retire(self, port: _Port) -> None:
         port.acceptor.stop()
+        port.door.lane.close()
         self._retired.append(port)
 
     async def close(self, timeout: float) -> None:
@@ -181,6 +218,9 @@ class Ports:
         self._open.clear()
         retired, self._retired = self._retired, []
         await asyncio.gather(*(_drain(port, timeout) for port in retired))
+        if self._poller is not None:
+            self._poller.close()
+            self._poller = None
 
 
 def unbind(bound: dict[tuple[str, str, int], list[socket.socket]]) -> None:
@@ -190,12 +230,14 @@ def unbind(bound: dict[tuple[str, str, int], list[socket.socket]]) -> None:
             sock.close()
 
 
-def _opened(sockets: Sequence[socket.socket], want: Wanted) -> _Port:
-    door = HttpDoor(want.server, want.tls)
+def _opened(sockets: Sequence[socket.socket], want: Wanted, lane: LaneDoor) -> _Port:
+    lane.set_paths(want.paths, want.trust)
+    door = HttpDoor(want.server, want.tls, lane)
     acceptor = Acceptor(sockets, door.serve)
     acceptor.start()
     for place in dict.fromkeys(_place(address, want) for address in acceptor.addresses):
         logger.info("listening on %s", place)
+    _tell_of_shut_lanes(want)
     return _Port(acceptor, door, want.front)
 
 
@@ -219,6 +261,13 @@ def _swap(port: _Port, want: Wanted) -> None:
         want.front = port.front
     port.front = want.front
     port.door.server, port.door.tls = want.server, want.tls
+    port.door.lane.set_paths(want.paths, want.trust)
+    _tell_of_shut_lanes(want)
+
+
+def _tell_of_shut_lanes(want: Wanted) -> None:
+    for reason in want.shut if want.tls is None else ():
+        logger.info("no fast lane on %s for %s", want.listener, reason)
 
 
 async def _drain(port: _Port, timeout: float) -> None:
