@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from tornado.httputil import HTTPHeaders
 
-from tornado_realtime.errors import ConnectionClosedError
+from tornado_realtime.errors import ConnectionClosedError, HandlerError
 
 
 def body_length(headers: HTTPHeaders) -> int | None:
@@ -25,12 +25,14 @@ class RequestBody(AsyncIterator[bytes]):
 
     Args:
         length: Bytes announced; 0 for no body, None when unknown.
+        stall_timeout: Seconds a client may pause between two pieces; None for ever.
     """
 
-    __slots__ = ("_ended", "_failed", "_news", "_piece", "_room", "length", "taken_bytes", "wanted")
+    __slots__ = ("_ended", "_failed", "_news", "_piece", "_room", "_stall", "length", "taken_bytes", "wanted")
 
-    def __init__(self, length: int | None) -> None:
+    def __init__(self, length: int | None, stall_timeout: float | None = None) -> None:
         self.length = length
+        self._stall = stall_timeout
         self.taken_bytes = 0
         self.wanted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._piece: bytes | None = None
@@ -79,6 +81,7 @@ class RequestBody(AsyncIterator[bytes]):
 
         Raises:
             ConnectionClosedError: If the client went away before the end.
+            HandlerError: 408 if it pauses for too long.
         """
         self._want()
         while self._piece is None:
@@ -86,8 +89,7 @@ class RequestBody(AsyncIterator[bytes]):
                 raise StopAsyncIteration
             if self._failed:
                 raise ConnectionClosedError("the client went away while its body was read")
-            self._news = asyncio.get_running_loop().create_future()
-            await self._news
+            await self._wait()
         piece, self._piece = self._piece, None
         self.taken_bytes += len(piece)
         self._make_room()
@@ -101,9 +103,17 @@ class RequestBody(AsyncIterator[bytes]):
                 dropped += len(piece)
                 if dropped > most_bytes:
                     return False
-        except ConnectionClosedError:
+        except (ConnectionClosedError, HandlerError):
             return False
         return True
+
+    async def _wait(self) -> None:
+        self._news = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._stall):
+                await self._news
+        except TimeoutError as exc:
+            raise HandlerError(408, "the request body does not come") from exc
 
     def _want(self) -> None:
         if not self.wanted.done():

@@ -6,6 +6,7 @@ import errno
 import os
 import posixpath
 import stat
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,8 +57,8 @@ class DocumentRoot:
 
     def __init__(self, root: str, hide: Sequence[str] = (), config_files: Sequence[str] = ()) -> None:
         self._root = os.path.realpath(root or ".")
-        self._names = [_glob(word) for word in hide if "/" not in word]
-        self._places = [posixpath.abspath(word) for word in hide if "/" in word]
+        self._names = [_glob(_folded(word)) for word in hide if "/" not in word]
+        self._places = [_folded(posixpath.abspath(word)) for word in hide if "/" in word]
         self._config = {identity for name in config_files if (identity := _identity(name)) is not None}
 
     @property
@@ -121,10 +122,15 @@ class DocumentRoot:
         names = [name for name in relative.split("/") if name not in ("", ".")]
         if any(name.startswith(".") and name != ".well-known" for name in names):
             return True
-        if any(glob.matches(name) for glob in self._names for name in names):
+        if any(glob.matches(_folded(name)) for glob in self._names for name in names):
             return True
-        whole = posixpath.join(self._root, *names)
+        whole = _folded(posixpath.join(self._root, *names))
         return any(_covers(place, whole) for place in self._places)
+
+
+def _folded(name: str) -> str:
+    """A name as it is compared: where letter case does not matter to the disk, it must not matter here."""
+    return name.lower() if sys.platform == "darwin" else name
 
 
 def _covers(place: str, path: str) -> bool:

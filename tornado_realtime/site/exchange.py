@@ -28,6 +28,9 @@ __all__ = ["BodyFilter", "Exchange", "Handler", "HeadHook", "Next", "ResponseHea
 _LINGER_BYTES = 16 * 1024 * 1024
 _LINGER_SECONDS = 5.0
 
+# Written at once, so that a client that takes its time is told from one that takes nothing.
+_WRITE_BYTES = 256 * 1024
+
 Next = Callable[[], Awaitable[None]]
 
 
@@ -50,7 +53,7 @@ class Exchange:
         request: As judged by the front.
         connection: Tornado's connection of this request.
         body: Fed by the front.
-        write_timeout: Seconds a client may take no byte of an answer; None waits for ever.
+        write_timeout: Seconds a client may take for 256 KiB of an answer; None waits for ever.
 
     Attributes:
         request: Current request; rewrites change it.
@@ -125,7 +128,9 @@ class Exchange:
         Raises:
             ConnectionClosedError: If this was answered before, or the client went away.
         """
-        await self._sent(self.responder.head(status, headers, chunk))
+        await self._sent(self.responder.head(status, headers, chunk[:_WRITE_BYTES]))
+        if len(chunk) > _WRITE_BYTES:
+            await self.write(chunk[_WRITE_BYTES:])
 
     async def write(self, chunk: bytes) -> None:
         """Send one more piece of the body and wait until the client's side has taken it.
@@ -133,7 +138,11 @@ class Exchange:
         Raises:
             ConnectionClosedError: If the client went away, or takes nothing for too long.
         """
-        await self._sent(self.responder.send(chunk))
+        if len(chunk) <= _WRITE_BYTES:
+            await self._sent(self.responder.send(chunk))
+            return
+        for at in range(0, len(chunk), _WRITE_BYTES):
+            await self._sent(self.responder.send(chunk[at : at + _WRITE_BYTES]))
 
     async def finish(self) -> None:
         """Complete the answer. What is left of the request's body is dropped, or the connection is closed."""
@@ -223,7 +232,7 @@ class Exchange:
         except StreamClosedError as exc:
             raise ConnectionClosedError("the client went away") from exc
         except TimeoutError as exc:
-            self.abort()
+            self.responder.close()
             raise ConnectionClosedError("the client takes nothing") from exc
 
     async def _linger(self) -> None:

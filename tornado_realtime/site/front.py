@@ -41,12 +41,14 @@ class FrontOptions:
     Attributes:
         trusted_proxies: Networks whose forwarding headers are believed; empty believes nobody.
         client_ip_headers: Header fields with the client's address, the first one present counts.
-        write_timeout: Seconds a client may take no byte of an answer before it is cut off; None is for ever.
+        write_timeout: Seconds a client may take for 256 KiB of an answer, or it is cut off; None for ever.
+        stall_timeout: Seconds a client may pause within its request's body, or it gets 408; None for ever.
     """
 
     trusted_proxies: tuple[Network, ...] = ()
     client_ip_headers: tuple[str, ...] = ("X-Forwarded-For",)
     write_timeout: float | None = 300.0
+    stall_timeout: float | None = 120.0
 
 
 class SiteFront(HTTPServerConnectionDelegate):
@@ -140,7 +142,7 @@ class _Incoming(HTTPMessageDelegate):
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         assert isinstance(start_line, RequestStartLine)
-        self.body = RequestBody(body_length(headers))
+        self.body = RequestBody(body_length(headers), self.front.options.stall_timeout)
         self.exchange = self._exchange(start_line, headers, self.body)
         if start_line.version == "HTTP/1.0":
             # Tornado would promise to keep the connection even where only closing can end the answer.

@@ -215,11 +215,13 @@ class Responder:
         return stream.write(b"")
 
     def _compose(self, status: int, headers: HTTPHeaders | None) -> ResponseHead:
-        head = ResponseHead(status, overlay(self.preset, headers or HTTPHeaders()))
+        own = headers if headers is not None else HTTPHeaders()
+        head = ResponseHead(status, overlay(self.preset, own))
         _sign(head)
         for hook in reversed(self._hooks):
             hook(head)
         head.headers = clean_headers(head.headers)
+        _keep_length(head, own.get("Content-Length"))
         head.status = head.status if 100 <= head.status <= 999 else 500
         self._filters = head.filters
         self._frame(head)
@@ -275,6 +277,13 @@ def _wants_keep_alive(request: SiteRequest) -> bool:
     """Whether the client lets the connection stay (RFC 9112 section 9.3)."""
     options = {word.strip().lower() for word in request.headers.get("Connection", "").split(",")}
     return "close" not in options if request.version == "HTTP/1.1" else "keep-alive" in options
+
+
+def _keep_length(head: ResponseHead, length: str | None) -> None:
+    """Only who writes the body knows its length, and not even that one if it is changed on its way."""
+    head.headers.pop("Content-Length", None)
+    if length is not None and not head.filters:
+        head.headers["Content-Length"] = length
 
 
 def _sign(head: ResponseHead) -> None:

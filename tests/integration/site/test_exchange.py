@@ -283,6 +283,34 @@ def test_a_client_that_never_reads_is_cut_off() -> None:
     asyncio.run(main())
 
 
+def test_a_client_that_takes_its_time_gets_all_of_it() -> None:
+    async def big(exchange: Exchange) -> None:
+        await exchange.respond(200, b"x" * 30_000_000)
+
+    async def main() -> None:
+        async with serving(big, FrontOptions(write_timeout=0.3)) as site:
+            client = await site.connect()
+            await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await client.reader.readuntil(b"\r\n\r\n")
+            left = 30_000_000
+            while left:
+                left -= len(await client.reader.readexactly(min(left, 3_000_000)))
+                await asyncio.sleep(0.05)
+
+    asyncio.run(main())
+
+
+def test_a_body_that_does_not_come_is_408() -> None:
+    async def main() -> None:
+        async with serving(echo, FrontOptions(stall_timeout=0.05)) as site:
+            client = await site.connect()
+            await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+            assert (await client.answer()).status == 408
+            assert await client.at_end()
+
+    asyncio.run(main())
+
+
 def test_errors_become_statuses_and_the_connection_survives(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(exchange: Exchange) -> None:
         if exchange.request.path == "/gone":

@@ -125,10 +125,15 @@ def test_headers_stay_on_errors() -> None:
 
 def test_framing_cannot_be_broken() -> None:
     step = ChangeResponse(
-        [change(Verb.SET, "Transfer-Encoding", "chunked"), change(Verb.SET, "Connection", "upgrade")],
+        [
+            change(Verb.SET, "Transfer-Encoding", "chunked"),
+            change(Verb.SET, "Connection", "upgrade"),
+            change(Verb.SET, "Content-Length", "2"),
+        ],
         deferred=True,
     )
-    answer = fetch(step, saying("four"))
+    early = ChangeResponse([change(Verb.SET, "Content-Length", "3")])
+    answer = fetch(early, step, saying("four"))
     assert (answer.body, answer.header("Transfer-Encoding"), answer.header("Connection")) == (
         b"four",
         None,

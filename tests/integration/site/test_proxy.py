@@ -14,6 +14,7 @@ from tests.support.rawhttp import RawClient, RunningFront, serving
 from tests.support.upstream import FakeUpstream, Script, Talk, answering, ok, upstream
 from tornado_realtime.peers import parse_network
 from tornado_realtime.site.chain import ServedSite, Sites
+from tornado_realtime.site.front import FrontOptions
 from tornado_realtime.site.headers import FieldChange, Verb
 from tornado_realtime.site.proxy.handler import ProxyOptions, ReverseProxy
 from tornado_realtime.site.proxy.policies import make_policy
@@ -211,6 +212,36 @@ def test_an_upstream_may_answer_before_the_request_is_complete() -> None:
         assert (await client.answer()).body == b"enough"
 
     run(script, steps)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_client_that_stalls_in_its_body_frees_the_upstream(early: bool) -> None:
+    ended: list[bool] = []
+
+    async def script(talk: Talk) -> None:
+        await talk.head()
+        if early:
+            await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+        await talk.reader.read(5)
+        ended.append(await talk.reader.read() == b"")
+
+    async def main() -> None:
+        async with upstream(script) as fake:
+            answer = Sites([ServedSite(proxy(at(fake.place)))]).answer
+            async with serving(answer, FrontOptions(stall_timeout=0.05)) as site:
+                client = await site.connect()
+                await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nbegin")
+                if early:
+                    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                        await client.answer()
+                else:
+                    assert (await client.answer()).status == 408
+                async with asyncio.timeout(5):
+                    while not ended:
+                        await asyncio.sleep(0.001)
+
+    asyncio.run(main())
+    assert ended == [True]
 
 
 def test_connections_are_used_again() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from tornado_realtime.errors import ConnectionClosedError
+from tornado_realtime.errors import ConnectionClosedError, HandlerError
 from tornado_realtime.site.body import RequestBody, body_length
 
 
@@ -90,5 +90,18 @@ def test_draining_has_a_bound() -> None:
         failing = RequestBody(None)
         failing.fail()
         assert not await failing.drain(10)
+
+    asyncio.run(main())
+
+
+def test_a_client_that_pauses_for_too_long() -> None:
+    async def main() -> None:
+        body = RequestBody(5, stall_timeout=0.001)
+        body.feed(b"ab")
+        assert await anext(body) == b"ab"
+        with pytest.raises(HandlerError) as stalled:
+            await anext(body)
+        assert stalled.value.status == 408
+        assert not await RequestBody(5, stall_timeout=0.001).drain(10)
 
     asyncio.run(main())

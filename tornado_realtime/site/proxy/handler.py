@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tornado.httputil import HTTPHeaders
 
-from tornado_realtime.errors import GatewayError
+from tornado_realtime.errors import GatewayError, RealtimeError
 from tornado_realtime.peers import Network
 from tornado_realtime.site.exchange import Exchange, Next, ResponseHead
 from tornado_realtime.site.headers import FieldChange, FieldChanges, filler
@@ -206,16 +206,28 @@ class _Sending:
         if request.body is None:
             await self._connection.send(request.head, None, False)
             return await self._connection.read_head(request.method, timeout)
-        self._task = asyncio.create_task(self._connection.send(request.head, request.body, request.chunked))
+        self._task = asyncio.create_task(self._send())
         reading = asyncio.create_task(self._connection.read_head(request.method, None))
         try:
             await asyncio.wait((self._task, reading), return_when=asyncio.FIRST_COMPLETED)
+            _raise_client_s_fault(self._task, reading)
             async with asyncio.timeout(timeout if not reading.done() else None):
                 return await reading
         except TimeoutError as exc:
             raise GatewayError(504, "the upstream takes too long") from exc
         finally:
             await _end(reading)
+
+    async def _send(self) -> None:
+        request = self._request
+        try:
+            await self._connection.send(request.head, request.body, request.chunked)
+        except GatewayError:
+            raise
+        except RealtimeError:
+            # The rest of the request will never come: the upstream must not wait for it.
+            self._connection.close()
+            raise
 
     async def stop(self) -> None:
         """Stop sending: an upstream that has answered already need not have the whole request."""
@@ -226,6 +238,14 @@ class _Sending:
 async def _end(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[UpstreamHead]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _raise_client_s_fault(sending: asyncio.Task[None], reading: asyncio.Task[UpstreamHead]) -> None:
+    """If sending failed, and not because of the upstream, that is the error to tell."""
+    has_answer = reading.done() and reading.exception() is None
+    failure = sending.exception() if sending.done() and not has_answer else None
+    if failure is not None and not isinstance(failure, GatewayError):
+        raise failure
 
 
 def _is_harmless(error: GatewayError, exchange: Exchange) -> bool:
