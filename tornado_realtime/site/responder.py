@@ -59,6 +59,8 @@ def clean_value(value: str) -> str:
 
     What fits into Latin-1 is taken for bytes already (RFC 9110 section 5.5, obs-text) and stays.
     """
+    if value.isascii() and value.isprintable():
+        return value.strip(" ")
     value = _CONTROLS.sub(" ", value).strip(" \t")
     try:
         value.encode("latin-1")
@@ -74,21 +76,19 @@ def is_field_name(name: str) -> bool:
 
 def clean_headers(headers: HTTPHeaders) -> HTTPHeaders:
     """A copy with clean values and without fields whose name is not a token (RFC 9110 section 5.1)."""
-    cleaned = HTTPHeaders()
-    for name, value in headers.get_all():
-        if is_field_name(name):
-            cleaned.add(name, clean_value(value))
-    return cleaned
+    return overlay(HTTPHeaders(), headers)
 
 
 def overlay(below: HTTPHeaders, above: HTTPHeaders) -> HTTPHeaders:
     """Both together, cleaned; a field of ``above`` replaces all lines of that field in ``below``."""
-    merged = clean_headers(below)
-    upper = clean_headers(above)
-    for name in upper:
-        merged.pop(name, None)
-    for name, value in upper.get_all():
-        merged.add(name, value)
+    merged = HTTPHeaders()
+    for headers in (below, above):
+        for name in headers:
+            if is_field_name(name):
+                first, *more = headers.get_list(name)
+                merged[name] = clean_value(first)
+                for value in more:
+                    merged.add(name, clean_value(value))
     return merged
 
 
@@ -218,9 +218,10 @@ class Responder:
         own = headers if headers is not None else HTTPHeaders()
         head = ResponseHead(status, overlay(self.preset, own))
         _sign(head)
-        for hook in reversed(self._hooks):
-            hook(head)
-        head.headers = clean_headers(head.headers)
+        if self._hooks:
+            for hook in reversed(self._hooks):
+                hook(head)
+            head.headers = clean_headers(head.headers)
         _keep_length(head, own.get("Content-Length"))
         head.status = head.status if 100 <= head.status <= 999 else 500
         self._filters = head.filters

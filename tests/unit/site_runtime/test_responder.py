@@ -38,7 +38,7 @@ def test_a_later_field_replaces_all_lines_of_an_earlier_one() -> None:
     below.add("B", "3")
     above.add("a", "4")
     above.add("a", "5")
-    assert list(overlay(below, above).get_all()) == [("B", "3"), ("A", "4"), ("A", "5")]
+    assert list(overlay(below, above).get_all()) == [("A", "4"), ("A", "5"), ("B", "3")]
 
 
 def test_reasons() -> None:
