@@ -106,9 +106,9 @@ class FileMatcher(Matcher):
             yield Found(name, name.removeprefix(root), candidate.remainder)
 
     def _candidate(self, root: str, text: str) -> Found:
-        path, remainder = split_after(clean_path(text), self.split_path)
+        path, remainder = split_after(clean_path(f"/{text}"), self.split_path)
         absolute = join_below(root, path)
-        return Found(absolute, "/" + path.lstrip("/"), remainder)
+        return Found(absolute, path, remainder)
 
 
 def remember(subject: Subject, found: Found) -> None:

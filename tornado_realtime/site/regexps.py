@@ -10,12 +10,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tornado_realtime.errors import HandlerError
 from tornado_realtime.site.regex.backtracking import Estimate, estimate, is_anchored, to_python
 from tornado_realtime.site.regex.parser import Parsed, parse
 from tornado_realtime.site.regex.simulation import Machine, compile_program
 
 MOST_STEPS = 200_000.0
 """How many steps of Python's engine are taken for granted; a millisecond or two."""
+
+MOST_WORK = 2_000_000
+"""The length of a text times the size of an expression that is simulated; under a second at the worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,11 @@ class Regexp:
         object.__setattr__(self, "_machine", Machine(compile_program(parsed.node), parsed.groups))
 
     def search(self, text: str, start: int = 0) -> Match | None:
-        """The leftmost match from ``start`` on; ``^`` is still the start of the whole text."""
+        """The leftmost match from ``start`` on; ``^`` is still the start of the whole text.
+
+        Raises:
+            HandlerError: 400, when a text is so long that even linear time is too long.
+        """
         if self._estimate.steps(len(text) - start, is_anchored(self._parsed.node)) <= MOST_STEPS:
             return self._by_python(text, start)
         return self._by_machine(text, start)
@@ -82,6 +90,8 @@ class Regexp:
         return Match(found.start(), found.end(), (found[0], *found.groups("")), self._parsed.names)
 
     def _by_machine(self, text: str, start: int) -> Match | None:
+        if (len(text) - start) * self._machine.size > MOST_WORK:
+            raise HandlerError(400, f"a text of {len(text)} characters is too long for {self.pattern!r}")
         slots = self._machine.search(text, start)
         if slots is None:
             return None

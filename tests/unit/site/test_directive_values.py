@@ -228,11 +228,53 @@ def test_reverse_proxy() -> None:
 
 
 def test_transport_fastcgi() -> None:
-    transport = step_of(
-        "reverse_proxy a:9000 {\ntransport fastcgi {\nroot /x\nsplit .php\nenv A b\n}\n}", ReverseProxyStep
-    ).spec.transport
+    lines = "root /x\nsplit .php\nenv A b\nresolve_root_symlink\ncapture_stderr\nread_timeout 3s"
+    step = step_of(f"reverse_proxy a:9000 {{\ntransport fastcgi {{\n{lines}\n}}\n}}", ReverseProxyStep)
+    transport = step.spec.transport
     assert isinstance(transport, FastcgiTransport)
     assert (transport.root, transport.split, transport.env) == ("/x", (".php",), (("A", "b"),))
+    assert (transport.resolve_root_symlink, transport.read_timeout, transport.dial_timeout) == (
+        True,
+        3.0,
+        None,
+    )
+
+
+def test_transport_http() -> None:
+    lines = (
+        "tls",
+        "tls_server_name a.example",
+        "tls_trusted_ca_certs a.pem b.pem",
+        "dial_timeout 1s",
+        "response_header_timeout 2s",
+        "keepalive 30s",
+        "keepalive_idle_conns 7",
+        "compression off",
+        "versions 1.1 2",
+        "read_buffer 4KiB",
+    )
+    body = "reverse_proxy a {\ntransport http {\n" + "\n".join(lines) + "\n}\n}"
+    transport = step_of(body, ReverseProxyStep).spec.transport
+    assert isinstance(transport, HttpTransport)
+    assert (transport.tls, transport.server_name, transport.trusted_ca_files) == (
+        True,
+        "a.example",
+        ("a.pem", "b.pem"),
+    )
+    assert (transport.dial_timeout, transport.response_header_timeout, transport.keepalive) == (
+        1.0,
+        2.0,
+        30.0,
+    )
+    assert (transport.keepalive_count, transport.compression) == (7, False)
+
+
+def test_what_a_proxy_option_does_not_do_is_said() -> None:
+    plan = plan_of(":80 {\nreverse_proxy a {\nstream_timeout 1h\nverbose_logs\n}\nreverse_proxy /b {\n}\n}\n")
+    assert plan.warnings == (
+        "Caddyfile:3: option stream_timeout of reverse_proxy has no effect here",
+        "Caddyfile:6: reverse_proxy without an upstream answers 502 to every request",
+    )
 
 
 @pytest.mark.parametrize(

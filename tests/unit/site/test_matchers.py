@@ -220,6 +220,10 @@ def test_file_globs_come_from_the_pattern_only(tmp_path: Path) -> None:
     assert not matcher_of("@m file {path}").matches(make_subject("/img*", variables=root))
 
 
+def test_file_of_an_empty_placeholder_is_the_root_which_is_no_file(tmp_path: Path) -> None:
+    assert not matcher_of("@m file {vars.gone}").matches(make_subject(variables={"root": str(tmp_path)}))
+
+
 def test_file_policies(tmp_path: Path) -> None:
     (tmp_path / "small").write_text("x")
     (tmp_path / "large").write_text("xxx")

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.site_plans import body_error, error_of, handlers_of, plan_of
+from tests.support.site_plans import body_error, error_of, handlers_of, plan_of, routes_of
+from tornado_realtime.errors import ConfigError
 from tornado_realtime.site.order import DEFAULT_ORDER, SortKey, sort_routes
+from tornado_realtime.site.scope import Scope
 from tornado_realtime.site.stable_sort import stable_sort
 
 
@@ -63,10 +65,10 @@ def test_a_sequence_is_equal_to_every_other_of_its_name() -> None:
     assert sort_routes([php, api], lambda one: one, DEFAULT_ORDER) == [php, api]
 
 
-@given(st.lists(st.integers(0, 20), max_size=120))
+@given(st.integers(0, 130), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
-def test_a_consistent_comparison_sorts_as_python_does(numbers: list[int]) -> None:
-    items = [(number, at) for at, number in enumerate(numbers)]
+def test_a_consistent_comparison_sorts_as_python_does(size: int, rng: random.Random) -> None:
+    items = [(rng.randrange(20), at) for at in range(size)]
     expected = sorted(items, key=lambda item: item[0])
     stable_sort(items, lambda left, right: left[0] < right[0])
     assert items == expected
@@ -137,6 +139,16 @@ def test_blocks_are_sorted_each_and_route_is_not() -> None:
 def test_handle_and_handle_path_are_sorted_as_one() -> None:
     body = "handle /ab* {\nrespond 1\n}\nhandle_path /abc/* {\nrespond 2\n}\nhandle {\nrespond 3\n}"
     assert handlers_of(body) == ["rewrite", "static_response:2", "static_response:1", "static_response:3"]
+
+
+def test_a_directive_without_a_place_in_the_order_needs_a_route_block() -> None:
+    routes = routes_of("respond hi")
+    scope = Scope({}, order=("header",))
+    with pytest.raises(
+        ConfigError, match=r"^Caddyfile:2: directive respond has no place in the order: put it"
+    ):
+        scope.arranged(routes)
+    assert scope.arranged(routes, in_order=False) == routes
 
 
 @pytest.mark.parametrize("name", ["log", "bind", "tls a b", "handle_errors"])

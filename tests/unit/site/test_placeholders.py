@@ -68,6 +68,20 @@ def test_shorthands_are_replaced_in_all_words_of_a_site_also_nested_and_quoted()
         ("http.request.header.x-many", "1,2"),
         ("http.request.header.Host", "a.Example.com:81"),
         ("http.request.cookie.id", "7"),
+        ("http.request.proto_name", "HTTP/1.1"),
+        ("http.request.uri_escaped", "%2Fd%2520x%2Ff.tar.gz%3Fa%3D1%26b%3D%26a%3D2"),
+        ("http.request.uri.query_escaped", "a%3D1%26b%3D%26a%3D2"),
+        ("http.request.uri.path.x", "{http.request.uri.path.x}"),
+        ("http.request.host.labels.x", "{http.request.host.labels.x}"),
+        ("http.request.orig_method", "GET"),
+        ("http.request.orig_uri", "/d%20x/f.tar.gz?a=1&b=&a=2"),
+        ("http.request.orig_uri.path.dir", "/d x/"),
+        ("http.request.orig_uri.path.file", "f.tar.gz"),
+        ("http.request.orig_uri.query", "a=1&b=&a=2"),
+        ("http.request.orig_uri.prefixed_query", "?a=1&b=&a=2"),
+        ("http.vars.number", "7"),
+        ("http.vars.truth", "true"),
+        ("http.vars.nothing", ""),
         ("http.request.remote", "[2001:db8::1]:4321"),
         ("http.request.remote.host", "2001:db8::1"),
         ("http.request.remote.port", "4321"),
@@ -89,7 +103,8 @@ def test_request_placeholders(name: str, value: str) -> None:
         headers=[("X-Many", "1"), ("X-Many", "2"), ("Cookie", "id=7; x=y")],
         peer="2001:db8::1",
         client_ip="10.0.0.9",
-        variables={"root": "/srv", "re.n.1": "42", "file_match.relative": "/f", "http.auth.user.id": "bob"},
+        variables={"root": "/srv", "re.n.1": "42", "file_match.relative": "/f", "http.auth.user.id": "bob"}
+        | {"number": 7, "truth": True, "nothing": None},
     )
     assert expand(f"<{{{name}}}>", subject) == f"<{value}>"
 
@@ -119,6 +134,14 @@ def test_environment_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert expand("{env.SOME_NAME}{env.NO_SUCH_NAME_AT_ALL}", subject) == "value"
     assert expand("{time.now.year}", subject).isdigit()
     assert expand("{time.now.http}", subject).endswith(" GMT")
+    assert expand("{time.now.common_log}", subject).endswith(" +0000")
+    assert int(expand("{time.now.unix_ms}", subject)) // 1000 - int(expand("{time.now.unix}", subject)) in (
+        -1,
+        0,
+    )
+    assert "T" in expand("{time.now}", subject)
+    for name in ("hostname", "slash", "os", "arch", "wd"):
+        assert expand(f"{{system.{name}}}", subject) not in ("", f"{{system.{name}}}")
 
 
 def test_a_request_keeps_its_uuid() -> None:
@@ -134,6 +157,8 @@ def test_error_placeholders_are_known_while_there_is_an_error() -> None:
     subject.error = HandlerError(404, "no such file")
     text = "{http.error.status_code} {http.error.status_text}: {http.error.message}"
     assert expand(text, subject) == "404 Not Found: no such file"
+    subject.error = HandlerError(599, "odd")
+    assert expand(text, subject) == "599 : odd"
 
 
 def test_extra_names_and_escaping() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tornado_realtime.errors import HandlerError
 from tornado_realtime.site.regexps import Regexp
 
 ATOMS = st.sampled_from(
@@ -113,6 +114,12 @@ def test_a_hostile_text_is_searched_in_linear_time(pattern: str, monkeypatch: py
 
     monkeypatch.setattr(Regexp, "_by_python", unbounded)
     assert regexp.search("a" * 3000 + "!") is None
+
+
+def test_where_even_linear_time_is_too_long_the_request_fails() -> None:
+    with pytest.raises(HandlerError) as caught:
+        Regexp("(x{0,900}){0,2}y").search("x" * 60_000)
+    assert caught.value.status == 400
 
 
 def test_ordinary_expressions_use_the_fast_engine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,10 +147,14 @@ class Machine:
     Args:
         program: Its instructions.
         groups: How many captures it has, the whole match left out.
+
+    Attributes:
+        size: How many instructions there are; the steps for each character are at most as many.
     """
 
     def __init__(self, program: list[Instruction], groups: int) -> None:
         self._program = program
+        self.size = len(program)
         self._none: Slots = (-1,) * (2 * groups + 2)
 
     def search(self, text: str, start: int = 0) -> Slots | None:
