@@ -14,7 +14,7 @@ import asyncio
 import concurrent.futures
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -88,6 +88,9 @@ class Realtime:
         self._closing: asyncio.Future[None] | None = None
         self._hub: Hub | None = None
         self._authenticator: Authenticator | None = None
+        # Where tornado_realtime.testing plugs in.
+        self._broker_maker: Callable[[Settings], Broker] = _make_broker
+        self._authenticator_wrapper: Callable[[Authenticator], Authenticator] | None = None
         _check_broker(self.settings)
 
     @classmethod
@@ -170,7 +173,8 @@ class Realtime:
             self._check_home()
             return
         self._loop, self._process = asyncio.get_running_loop(), os.getpid()
-        self._authenticator = self._make_authenticator()
+        authenticator, wrap = self._make_authenticator(), self._authenticator_wrapper
+        self._authenticator = wrap(authenticator) if wrap is not None else authenticator
         self._hub = self._make_hub()
         try:
             await self._hub.start()
@@ -292,7 +296,7 @@ class Realtime:
         limits = Limits(
             settings.max_message_size_bytes, settings.send_queue_frames, settings.send_queue_bytes
         )
-        return Hub(_make_broker(settings), limits)
+        return Hub(self._broker_maker(settings), limits)
 
     def _make_authenticator(self) -> Authenticator:
         settings = self.settings

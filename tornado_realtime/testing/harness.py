@@ -1,0 +1,150 @@
+"""A realtime instance under test: it records what is published and lets in whomever the test names."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from tornado.escape import url_escape
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+
+from tornado_realtime.auth import Authenticator, User
+from tornado_realtime.auth.base import HeaderLines
+from tornado_realtime.auth.function import Answer, FunctionAuthenticator
+from tornado_realtime.brokers.memory import MemoryBroker
+from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.publication import Position, Publication
+from tornado_realtime.realtime import Realtime
+from tornado_realtime.testing.client import Client
+
+TICKET_HEADER = "X-Realtime-Test-Ticket"
+
+
+class Published(NamedTuple):
+    """One publication that was taken."""
+
+    channel: str
+    message: str
+
+
+class Harness:
+    """Puts itself around an instance that is not started yet.
+
+    Args:
+        realtime: The application's.
+
+    Attributes:
+        realtime: The same.
+        published: Every publication that was taken, in order, whether by ``publish`` or over HTTP.
+        clients: Every client that ``connect`` made.
+    """
+
+    def __init__(self, realtime: Realtime) -> None:
+        self.realtime = realtime
+        self.published: list[Published] = []
+        self.clients: list[Client] = []
+        self._tickets: dict[str, Answer] = {}
+        self._outage = ""
+        realtime._broker_maker = lambda settings: _RecordingBroker(self)
+        realtime._authenticator_wrapper = lambda inner: _TicketAuthenticator(inner, self._tickets)
+
+    async def start(self) -> None:
+        """Start the instance on the running loop."""
+        await self.realtime.start()
+
+    async def close(self) -> None:
+        """Close every client, then the instance; no client is waited for."""
+        for client in self.clients:
+            client.connection.close()
+        self.clients.clear()
+        await self.realtime.close(timeout=0.5)
+
+    async def connect(
+        self, base_url: str, user: Answer, headers: Mapping[str, str] | HTTPHeaders | None = None
+    ) -> Client:
+        """A client that is connected.
+
+        Args:
+            base_url: The server, as ``http://host:port`` or ``https://host:port``.
+            user: Who it is: anything that an ``authenticate`` function may return. None asks the
+                application's own way of telling users, with ``headers``.
+            headers: More headers for the handshake, such as Cookie or Origin.
+
+        Raises:
+            tornado.httpclient.HTTPClientError: The handshake was refused; ``code`` is the status.
+        """
+        fields = HTTPHeaders(headers or {})
+        if user is not None:
+            fields[TICKET_HEADER] = ticket = secrets.token_hex(8)
+            self._tickets[ticket] = user
+        path = url_escape(self.realtime.socket_path, plus=False).replace("%2F", "/")
+        url = base_url.replace("http", "ws", 1) + path
+        client = await Client.open(url, fields, self.realtime.settings.wire)
+        self.clients.append(client)
+        return client
+
+    @contextmanager
+    def outage(self, reason: str = "the broker is away") -> Iterator[None]:
+        """Inside, nothing can be published: BrokerUnavailableError, over HTTP 503 with ``reason``."""
+        self._outage = reason
+        try:
+            yield
+        finally:
+            self._outage = ""
+
+
+class _RecordingBroker(MemoryBroker):
+    """Notes what it takes."""
+
+    def __init__(self, harness: Harness) -> None:
+        super().__init__()
+        self._harness = harness
+
+    async def publish(self, publication: Publication) -> Position | None:
+        if self._harness._outage:
+            raise BrokerUnavailableError(self._harness._outage)
+        return await super().publish(publication)
+
+    def publish_now(self, publication: Publication) -> bool:
+        if self._harness._outage:
+            return False
+        taken = super().publish_now(publication)
+        self._harness.published.append(Published(publication.channel, publication.data.decode()))
+        return taken
+
+
+class _TicketAuthenticator:
+    """Knows whoever comes with a ticket of the test; asks the application about everybody else."""
+
+    def __init__(self, inner: Authenticator, tickets: Mapping[str, Answer]) -> None:
+        self._inner = inner
+        self._tickets = tickets
+
+    async def authenticate(self, request: HTTPServerRequest) -> User:
+        ticket = request.headers.get(TICKET_HEADER)
+        if ticket is None:
+            return await self._inner.authenticate(request)
+        answer = self._tickets.get(ticket)
+        return await FunctionAuthenticator(lambda request: answer, 0).authenticate(request)
+
+    def authenticate_now(self, headers: HeaderLines) -> User | None:
+        return None
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def options_or_instance(realtime: Realtime | None, options: Mapping[str, Any]) -> Realtime:
+    """``realtime``, or a new instance from ``options``.
+
+    Raises:
+        TypeError: Both are given.
+        ConfigError: An option cannot be used.
+    """
+    if realtime is None:
+        return Realtime(**options)
+    if options:
+        raise TypeError(f"an instance and options for one ({', '.join(options)}): give one of them")
+    return realtime
