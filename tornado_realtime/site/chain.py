@@ -151,6 +151,7 @@ async def _recover(site: ServedSite, exchange: Exchange, error: HandlerError) ->
         return
     exchange.error = error
     exchange.request.restore()
+    exchange.forget_hooks()
     if site.errors is not None:
         await _run_errors(site.errors, exchange)
     await exchange.settle()

@@ -49,11 +49,11 @@ async def deliver(exchange: Exchange, blob: Blob, status: int | None, etag: str 
     Args:
         exchange: To answer.
         blob: What to send.
-        status: To be used whatever the request says; None for 200, 206, 304 or 412.
+        status: To be used whatever the request says; None for 200, 206, 304, 412 or 416.
         etag: Entity tag; empty to make one of size and time.
 
     Raises:
-        HandlerError: 403, 404, 416, or 500 if the disk fails.
+        HandlerError: 403 or 404.
     """
     try:
         file = FileIO(_open(blob.path), "rb")
@@ -91,7 +91,7 @@ class _Delivery:
         self._validators = Validators(etag, int(info.st_mtime))
 
     async def run(self, status: int | None) -> None:
-        """Answer; see `deliver`."""
+        """Answer with all of it or a part, or say why not."""
         request = self._exchange.request
         if status is not None:
             await self._send(status, None)
@@ -105,8 +105,8 @@ class _Delivery:
         if request.method == "GET":
             part = wanted_range(request.headers, self._validators, self._size)
         if part is UNSATISFIABLE:
-            self._exchange.preset_headers["Content-Range"] = f"bytes */{self._size}"
-            raise HandlerError(416, "the range lies beyond the end of the file")
+            await self._exchange.respond(416, b"", {"Content-Range": f"bytes */{self._size}"})
+            return
         await self._send(200 if part is None else 206, part)
 
     async def _send(self, status: int, part: ByteRange | None) -> None:

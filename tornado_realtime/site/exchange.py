@@ -120,6 +120,10 @@ class Exchange:
         """Call ``hook`` right before the head goes out; the hook registered last runs first."""
         self.responder.on_head(hook)
 
+    def forget_hooks(self) -> None:
+        """Forget what was registered: error routes answer for themselves, only preset headers stay."""
+        self.responder.forget_hooks()
+
     async def start(self, status: int, headers: HTTPHeaders | None = None, chunk: bytes = b"") -> None:
         """Send the head, with the first piece of the body if there is one already.
 

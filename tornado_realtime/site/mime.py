@@ -42,7 +42,6 @@ _MORE = {
     ".zst": "application/zstd",
 }
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
-_TEXT_TYPES = frozenset(("application/javascript", "application/json", "application/xml", "image/svg+xml"))
 
 
 def content_type(name: str, beginning: bytes = b"") -> str:
@@ -59,7 +58,7 @@ def content_type(name: str, beginning: bytes = b"") -> str:
         return (
             "text/plain; charset=utf-8" if beginning and _is_text(beginning) else "application/octet-stream"
         )
-    return f"{known}; charset=utf-8" if known.startswith("text/") or known in _TEXT_TYPES else known
+    return f"{known}; charset=utf-8" if known.startswith("text/") else known
 
 
 @cache

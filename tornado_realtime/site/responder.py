@@ -147,6 +147,10 @@ class Responder:
         """Call ``hook`` right before the head goes out; the hook registered last runs first."""
         self._hooks.append(hook)
 
+    def forget_hooks(self) -> None:
+        """Forget what was registered."""
+        self._hooks.clear()
+
     def head(
         self, status: int, headers: HTTPHeaders | None = None, chunk: bytes = b"", reason: str = ""
     ) -> asyncio.Future[None]:

@@ -70,8 +70,7 @@ class Rewrite:
     def _new_query(self, exchange: Exchange) -> str | None:
         if self._query is None:
             return None
-        query = _filled(self._query, exchange, _RAW_IN_QUERY, lambda text: quote_plus(_bytes(text)))
-        return "&".join(pair for pair in query.split("&") if pair)
+        return "&".join(pair for pair in _filled_query(self._query, exchange).split("&") if pair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +251,19 @@ def _filled(
         else:
             filled.append(encode(part[1](exchange) or ""))
     return "".join(filled)
+
+
+def _filled_query(text: str, exchange: Exchange) -> str:
+    """A query with its placeholders filled in; one that is a whole query stays so, except as a value."""
+    filled = ""
+    for part in template(text).parts:
+        if isinstance(part, str):
+            filled += quote(_bytes(part), safe=_QUERY_SAFE)
+        elif part[0] in _RAW_IN_QUERY and (not filled or filled.endswith("&")):
+            filled += _RAW_IN_QUERY[part[0]](exchange.request)
+        else:
+            filled += quote_plus(_bytes(part[1](exchange) or ""))
+    return filled
 
 
 def _encode_path(text: str, dollar: str = "$") -> str:

@@ -58,7 +58,7 @@ class FileServer:
         """Answer with a file or a listing.
 
         Raises:
-            HandlerError: 400 or 404 for what is not there, 403, 405, 416, or 500 if the disk fails.
+            HandlerError: 400 or 404 for what is not there, 403, 405, or 500 if the disk fails.
         """
         root = self._root(exchange)
         path = exchange.request.path
@@ -89,7 +89,7 @@ class FileServer:
 
     async def _missing(self, exchange: Exchange, next_step: Next) -> None:
         if not self._options.pass_thru:
-            raise HandlerError(404, "no such file")
+            raise HandlerError(404, "Not Found")
         await next_step()
 
     def _canonical(self, exchange: Exchange, *, is_folder: bool) -> str | None:
@@ -150,7 +150,7 @@ def location(target: str, query: str) -> str:
 def _check_method(exchange: Exchange) -> None:
     if exchange.request.method not in ("GET", "HEAD") and exchange.error is None:
         exchange.preset_headers["Allow"] = "GET, HEAD"
-        raise HandlerError(405, "files can only be read")
+        raise HandlerError(405, "Method Not Allowed")
 
 
 def _base(target: str) -> str:

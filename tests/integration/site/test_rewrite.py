@@ -37,6 +37,7 @@ def seen(step: Handler, target: str, **variables: str) -> str:
         ("?c=d", "/old?a=b", "/old?c=d"),
         ("/new?{http.request.uri.query}&c=d", "/old?a=%20", "/new?a=%20&c=d"),
         ("/new?{http.request.uri.query}&c=d", "/old", "/new?c=d"),
+        ("/new?c={http.request.uri.query}", "/old?a=%20&b", "/new?c=a%3D%2520%26b"),
         ("/p{http.request.uri.path}", "/a%20b/%2f", "/p/a%20b/%2f"),
         ("/p{http.request.uri}", "/a?b=c", "/p/a?b=c"),
         ("/p{http.request.uri}?x", "/a?b=c", "/p/a?x"),
