@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 LOOPBACK := $(if $(SERVER_ADDRESS),,--bind 127.0.0.1,::1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only lint format types layers docs wheel clean system-run system-test
+.PHONY: help run test test-only lint format types layers docs wheel bench clean system-run system-test
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ docs: $(VENV)/.run ## write the generated parts of the documentation anew
 
 wheel: $(VENV)/.test ## build the wheel into dist/
 	$(BIN)/python -m build --outdir dist .
+
+bench: $(VENV)/.test ## measure beside the peers, into docs/benchmarks.md; QUICK=1: under two minutes, into .local
+	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(BENCH)
 
 clean: ## remove what the other targets made, the demo's secrets included
 	rm -rf $(VENV) .local dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
