@@ -108,6 +108,8 @@ def connect(door: SocketDoor, stream: IOStream, user: User) -> None:
     other class (TLS), and a stream that has not written its 101 yet, is kept.
     """
     stream.set_close_callback(None)
+    if stream.closed():
+        return
     tune(stream.socket)
     if type(stream) not in PLAIN_STREAMS or stream.writing():
         _begin(door.hub, StreamConnection(door.hub, door.wire, user, stream), user, b"")
