@@ -81,10 +81,10 @@ def serving(program: Path, folder: Path) -> Iterator[int]:
 def test_the_wheel_serves_a_message(program: Path, tmp_path: Path) -> None:
     with serving(program, tmp_path) as port, connect(f"ws://localhost:{port}/ws") as client:
         client.send('{"action": "subscribe", "channel": "news"}')
-        assert json.loads(client.recv(timeout=5)) == {"type": "subscribed", "channel": "news"}
+        assert json.loads(client.recv(timeout=15)) == {"type": "subscribed", "channel": "news"}
         query = urlencode({"channel": "news", "message": '{"a": 1}'})
         assert get(port, f"/internal/broadcast?{query}", "POST")[0] == 202
-        assert json.loads(client.recv(timeout=5))["payload"] == {"a": 1}
+        assert json.loads(client.recv(timeout=15))["payload"] == {"a": 1}
 
 
 def test_the_wheel_comes_with_its_grammar_and_nothing_of_the_checkout(program: Path, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def say(visitor: Browser, text: str) -> int:
 
 def heard(client: ClientConnection, visitor: Browser, text: str) -> object:
     """What comes when ``text`` is said; a subscription is not confirmed, so it is said until it is heard."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         assert say(visitor, text) == 200
         try:

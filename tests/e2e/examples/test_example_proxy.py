@@ -124,10 +124,10 @@ def test_page_and_websocket_through_nginx_know_the_visitor(place: Place, listen:
     assert ask(place.nginx, "/", headers=forged) == (200, f"Hello, {VISITOR}")
     line = socket.create_connection(("127.0.0.1", place.nginx), source_address=(VISITOR, 0))
     client = listen(place.nginx, origin=f"http://localhost:{place.nginx}", sock=line, headers=forged)
-    assert json.loads(client.recv(timeout=5)) == {"type": "subscribed", "channel": "news"}
+    assert json.loads(client.recv(timeout=15)) == {"type": "subscribed", "channel": "news"}
     place.server.wait_for(f"asked by {VISITOR} for {VISITOR}, 127.0.0.1")
     assert publish(place.publishing, SECRET) == 202
-    assert json.loads(client.recv(timeout=5))["payload"] == {"a": 1}
+    assert json.loads(client.recv(timeout=15))["payload"] == {"a": 1}
     assert "6.6.6.6" not in place.server.log
 
 

@@ -32,11 +32,11 @@ def test_the_quickstart_works(php_folder: Path, listen: Listen) -> None:
     secret = {"BROADCAST_SECRET_KEY": SECRET}
     with running(php_folder, caddyfile, env=secret) as server:
         client = listen(port, origin=f"http://localhost:{port}")
-        assert json.loads(client.recv(timeout=5)) == {"type": "subscribed", "channel": "news"}
+        assert json.loads(client.recv(timeout=15)) == {"type": "subscribed", "channel": "news"}
         status = ["sh", "-ec", command.replace("curl", "curl -s -w '%{http_code}'", 1)]
         done = subprocess.run(
             status, env=clean_environment(**secret), capture_output=True, text=True, check=True
         )
         assert done.stdout == "202"
-        assert json.loads(client.recv(timeout=5))["payload"] == {"hello": "world"}
+        assert json.loads(client.recv(timeout=15))["payload"] == {"hello": "world"}
         assert server.stop() == 0, server.log
