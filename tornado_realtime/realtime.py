@@ -40,6 +40,7 @@ from tornado_realtime.errors import (
 )
 from tornado_realtime.handlers.broadcast import BroadcastHandler, NotHereHandler, PublishDoor
 from tornado_realtime.handlers.internal import InternalRule
+from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
 from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
 from tornado_realtime.hub import Hub
@@ -138,7 +139,11 @@ class Realtime:
     @property
     def publish_routes(self) -> list[Rule]:
         """The internal paths alone, for a listener of their own (``broadcast_listen``)."""
-        return [Rule(PathIs(self.publish_path), BroadcastHandler, {"door": self.publish_door})]
+        door = {"door": self.publish_door}
+        return [
+            Rule(PathIs(self.publish_path), BroadcastHandler, door),
+            Rule(PathIs(self.metrics_path), MetricsHandler, door),
+        ]
 
     @property
     def socket_path(self) -> str:
@@ -150,9 +155,14 @@ class Realtime:
         """Where applications publish, prefix included."""
         return self.settings.prefix + self.settings.publish_path
 
+    @property
+    def metrics_path(self) -> str:
+        """Where Prometheus reads what is counted, prefix included."""
+        return self._internal + "metrics"
+
     def serves(self, path: str) -> bool:
         """Whether a decoded path is one of this instance's; compared exactly, case included."""
-        if path == self.socket_path or path == self.publish_path:
+        if path in (self.socket_path, self.publish_path, self.metrics_path):
             return True
         return bool(self.settings.broadcast_listen) and path.startswith(self._internal)
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from tornado_realtime.metrics import Counters
 from tornado_realtime.wire.frames import Batch
 
 if TYPE_CHECKING:
@@ -127,23 +128,27 @@ class Fanout:
         limits: Bounds of one client; a batch never exceeds them.
         call_soon: Schedules a callback for the loop's next turn.
         slice_size: Writes a turn.
+        counters: Where to count; its own when left out.
 
     Attributes:
         channels: Those with a subscriber, by name.
-        dropped: Publications that a wire could not carry, since the start.
         idle: Set while nothing is on its way.
     """
 
     def __init__(
-        self, limits: Limits, call_soon: Callable[[Callable[[], None]], object], slice_size: int = SLICE_SIZE
+        self,
+        limits: Limits,
+        call_soon: Callable[[Callable[[], None]], object],
+        slice_size: int = SLICE_SIZE,
+        counters: Counters | None = None,
     ) -> None:
         self.channels: dict[str, Channel] = {}
-        self.dropped = 0
         self.idle = asyncio.Event()
         self.idle.set()
         self._limits = limits
         self._call_soon = call_soon
         self._slice_size = slice_size
+        self._counters = counters if counters is not None else Counters()
         self._work: deque[Channel] = deque()
         self._scheduled = False
 
@@ -216,7 +221,10 @@ class Fanout:
         spent = 1
         if channel.jobs:
             job = channel.jobs[0]
-            spent = max(1, job.advance(limit))
+            offered = job.advance(limit)
+            self._counters.deliveries += offered * len(job.batch.ends)
+            self._counters.delivered_bytes += offered * len(job.batch.data)
+            spent = max(1, offered)
             if job.done:
                 channel.jobs.popleft()
         return spent
@@ -243,11 +251,12 @@ class Fanout:
 
     def _count_dropped(self, wire: Wire, publication: Publication) -> None:
         """Say so at the first, the second, the fourth and so on: one bad publisher must not fill the log."""
-        self.dropped += 1
-        if self.dropped & (self.dropped - 1) == 0:
+        self._counters.publications_uncarried += 1
+        dropped = self._counters.publications_uncarried
+        if dropped & (dropped - 1) == 0:
             logger.warning(
                 "a publication on %r was dropped: the wire %s cannot carry it (%d so far)",
                 publication.channel,
                 wire.name,
-                self.dropped,
+                dropped,
             )

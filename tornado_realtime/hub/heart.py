@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from tornado_realtime.connection import Phase
@@ -122,6 +122,11 @@ class Heart:
     def backlogged(self, connection: Connection) -> None:
         """Its outbox must make progress from now on."""
         self._backlogged[connection] = (0, self._loop.time())
+
+    @property
+    def slow(self) -> Collection[Connection]:
+        """Who has an outbox now."""
+        return self._backlogged.keys()
 
     def drained(self, connection: Connection) -> None:
         """Its outbox is empty."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from tornado_realtime.hub.fanout import Fanout
 from tornado_realtime.hub.heart import Heart
+from tornado_realtime.hub.turns import LoopTurns
+from tornado_realtime.metrics import Gauge, Registry
 from tornado_realtime.poller import make_poller
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.commands import Reject, Subscribe, Unsubscribe
@@ -16,6 +18,7 @@ from tornado_realtime.wire.commands import Reject, Subscribe, Unsubscribe
 if TYPE_CHECKING:
     from tornado_realtime.brokers.base import Broker
     from tornado_realtime.connection import Connection, Limits
+    from tornado_realtime.connection.outbox import Outbox
     from tornado_realtime.poller import Poller
     from tornado_realtime.publication import Position, Publication
 
@@ -48,7 +51,10 @@ class Hub:
         self.connections: set[Connection] = set()
         self._loop = loop
         self._heart = heart if heart is not None else Heart(loop)
-        self._fanout = Fanout(limits, loop.call_soon)
+        self._turns = LoopTurns(loop)
+        self.metrics = Registry(self._gauges())
+        self._counters = self.metrics.counters
+        self._fanout = Fanout(limits, loop.call_soon, counters=self._counters)
         self._emptied: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
@@ -58,6 +64,7 @@ class Hub:
             BrokerError: The broker cannot be started at all.
         """
         self._heart.start(self._expired)
+        self._turns.start()
         await self.broker.start(self.deliver)
 
     async def close(self, farewell: Farewell, timeout: float) -> None:
@@ -97,6 +104,7 @@ class Hub:
         for connection in list(self.connections):
             connection.abort()
         self._heart.stop()
+        self._turns.stop()
         self.poller.close()
 
     # -- publications ------------------------------------------------------------------------------
@@ -120,12 +128,8 @@ class Hub:
 
     def deliver(self, publication: Publication) -> None:
         """The broker's sink: fan one publication out to this node's subscribers."""
+        self._counters.publications += 1
         self._fanout.deliver(publication)
-
-    @property
-    def dropped(self) -> int:
-        """How many publications a wire could not carry, since the start."""
-        return self._fanout.dropped
 
     def subscribers(self, channel: str) -> int:
         """How many connections of this node are subscribed to ``channel``."""
@@ -136,16 +140,31 @@ class Hub:
         """The channels with a subscriber on this node."""
         return self._fanout.channels.keys()
 
+    def _gauges(self) -> dict[str, Gauge]:
+        def waiting(count: Callable[[Outbox], int]) -> int:
+            return sum(count(each.outbox) for each in self._heart.slow if each.outbox is not None)
+
+        return {
+            "connections": lambda: len(self.connections),
+            "channels": lambda: len(self._fanout.channels),
+            "clients_backlogged": lambda: len(self._heart.slow),
+            "outbox_frames": lambda: waiting(lambda outbox: outbox.frames),
+            "outbox_bytes": lambda: waiting(lambda outbox: outbox.size_bytes),
+            "loop_turn_max_seconds": self._turns.longest,
+        }
+
     # -- connections (connection.Owner) --------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
         """A handshake succeeded; called before the connection begins to read."""
         self.connections.add(connection)
+        self._counters.connections_opened += 1
         self._heart.opened(connection)
         logger.debug("connection opened, %d now", len(self.connections))
 
     def received(self, connection: Connection, message: bytes, is_text: bool) -> None:
         """See connection.Owner."""
+        self._counters.messages += 1
         match connection.wire.decode(message, is_text):
             case Subscribe(channel):
                 self._subscribe(connection, channel)
@@ -157,6 +176,7 @@ class Hub:
 
     def overflowed(self, connection: Connection) -> None:
         """See connection.Owner: a slow consumer is told so, if its socket still takes that, and ends."""
+        self._counters.slow_consumers += 1
         outbox = connection.outbox
         if outbox is not None:
             logger.warning(
@@ -207,5 +227,6 @@ class Hub:
             connection.send(frame)
 
     def _expired(self, connection: Connection) -> None:
+        self._counters.logins_expired += 1
         logger.debug("login expired, connection closed")
         connection.close(connection.wire.farewell(Farewell.EXPIRED))

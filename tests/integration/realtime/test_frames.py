@@ -301,7 +301,7 @@ def test_envelope_drops_what_is_no_json_and_says_so(caplog: pytest.LogCaptureFix
                 assert (await world.post(body=body)).status == 202
             await publish(world, "1")
             assert await client.text() == b'{"type":"message","channel":"news","payload":1}'
-            assert world.hub.dropped == 2
+            assert world.hub.metrics.counters.publications_uncarried == 2
 
     asyncio.run(main())
     assert "a publication on 'news' was dropped: the wire envelope cannot carry it (1 so far)" in caplog.text

@@ -11,6 +11,7 @@ import pytest
 from tests.support.connections import AGAIN, RAW, NotingOwner, ScriptedConnection, payloads
 from tornado_realtime.connection import Limits
 from tornado_realtime.hub.fanout import Fanout, batches
+from tornado_realtime.metrics import Counters
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
 from tornado_realtime.wire.commands import Command, Reject
@@ -65,7 +66,8 @@ class World:
 
     def __init__(self, limits: Limits | None = None, slice_size: int = 256) -> None:
         self.callbacks: deque[Callable[[], None]] = deque()
-        self.fanout = Fanout(limits or Limits(), self.callbacks.append, slice_size)
+        self.counters = Counters()
+        self.fanout = Fanout(limits or Limits(), self.callbacks.append, slice_size, self.counters)
 
     def turn(self) -> None:
         """One turn; at most one flush is ever scheduled."""
@@ -333,7 +335,7 @@ def test_what_a_wire_cannot_carry_is_dropped_counted_and_logged_now_and_then(
     world.settle()
     assert picky.got == [b"1", b"2"]
     assert len(raw.got) == 7
-    assert world.fanout.dropped == 5
+    assert world.counters.publications_uncarried == 5
     assert [record.getMessage() for record in caplog.records] == [
         f"a publication on 'news' was dropped: the wire counting cannot carry it ({count} so far)"
         for count in (1, 2, 4)

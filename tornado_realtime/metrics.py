@@ -1,0 +1,80 @@
+"""The one registry of what is counted, and its text form for Prometheus.
+
+Whoever counts adds to a plain attribute; what can be looked up (how many connections are open) is a
+gauge, a function that is called when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+
+PREFIX = "tornado_realtime_"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Media type of the text form (Prometheus exposition format 0.0.4)."""
+
+_HELP: Mapping[str, str] = {
+    "connections_opened": "WebSocket connections opened since the start.",
+    "publications": "Publications that reached this node, whoever made them.",
+    "publications_uncarried": "Publications that a wire could not carry, such as text that is no JSON.",
+    "deliveries": "Frames of publications offered to subscribers.",
+    "delivered_bytes": "Bytes of those frames.",
+    "messages": "Messages that clients sent.",
+    "slow_consumers": "Clients closed because their outbox was full.",
+    "frames_dropped": "Frames dropped from full outboxes.",
+    "logins_expired": "Connections closed because their login ran out.",
+    "connections": "WebSocket connections open now.",
+    "channels": "Channels with a subscriber now.",
+    "clients_backlogged": "Clients whose socket does not take everything now.",
+    "outbox_frames": "Frames waiting in outboxes now.",
+    "outbox_bytes": "Bytes waiting in outboxes now.",
+    "loop_turn_max_seconds": "Longest turn of the event loop in the last minute.",
+}
+
+
+@dataclass(slots=True)
+class Counters:
+    """What only ever grows, from 0 at the start of one realtime instance."""
+
+    connections_opened: int = 0
+    publications: int = 0
+    publications_uncarried: int = 0
+    deliveries: int = 0
+    delivered_bytes: int = 0
+    messages: int = 0
+    slow_consumers: int = 0
+    frames_dropped: int = 0
+    logins_expired: int = 0
+
+
+Gauge = Callable[[], float]
+
+
+class Registry:
+    """The counters and gauges of one realtime instance.
+
+    Args:
+        gauges: By name; each has its line in this module's table of help texts.
+    """
+
+    def __init__(self, gauges: Mapping[str, Gauge]) -> None:
+        self.counters = Counters()
+        self._gauges = dict(gauges)
+
+    def values(self) -> dict[str, float]:
+        """Every value now, by name without prefix."""
+        found: dict[str, float] = {item.name: getattr(self.counters, item.name) for item in fields(Counters)}
+        return found | {name: gauge() for name, gauge in self._gauges.items()}
+
+    def text(self) -> str:
+        """The exposition format of Prometheus, version 0.0.4."""
+        lines: list[str] = []
+        for name, value in self.values().items():
+            is_gauge = name in self._gauges
+            full = PREFIX + name + ("" if is_gauge else "_total")
+            lines += [
+                f"# HELP {full} {_HELP[name]}",
+                f"# TYPE {full} {'gauge' if is_gauge else 'counter'}",
+                f"{full} {value:.6f}" if isinstance(value, float) else f"{full} {value}",
+            ]
+        return "\n".join(lines) + "\n"
