@@ -22,23 +22,23 @@ def replacer(pattern: str, replacement: str) -> Callable[[str], str]:
     Raises:
         ValueError: If the expression is none.
     """
-    regexp = _regexp(pattern)
+    regexp = _compiled(pattern)
     parts = _parts(replacement)
-    return lambda text: _replaced(regexp, parts, text)
+
+    def replace(text: str) -> str:
+        pieces: list[str] = []
+        at = 0
+        for match in regexp.finditer(text):
+            pieces += (text[at : match.start], _filled(parts, match))
+            at = match.end
+        return "".join((*pieces, text[at:]))
+
+    return replace
 
 
 @lru_cache(maxsize=256)
-def _regexp(pattern: str) -> Regexp:
-    """Compiled once: a replacement with placeholders is put together anew for each request."""
+def _compiled(pattern: str) -> Regexp:
     return Regexp(pattern)
-
-
-def _replaced(regexp: Regexp, parts: tuple[tuple[str, str], ...], text: str) -> str:
-    pieces, at = [], 0
-    for found in regexp.finditer(text):
-        pieces += [text[at : found.start], _filled(parts, found)]
-        at = found.end
-    return "".join([*pieces, text[at:]])
 
 
 def _parts(replacement: str) -> tuple[tuple[str, str], ...]:
@@ -52,5 +52,5 @@ def _parts(replacement: str) -> tuple[tuple[str, str], ...]:
     return (*parts, (replacement[at:], ""))
 
 
-def _filled(parts: tuple[tuple[str, str], ...], found: Match) -> str:
-    return "".join(literal + found.group(group) if group else literal for literal, group in parts)
+def _filled(parts: tuple[tuple[str, str], ...], match: Match) -> str:
+    return "".join(literal + (match.group(group) if group else "") for literal, group in parts)
