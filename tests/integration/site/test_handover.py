@@ -191,3 +191,32 @@ async def until(event: str) -> None:
     async with asyncio.timeout(5):
         while event not in EVENTS:
             await asyncio.sleep(0.005)
+
+
+def test_a_handler_may_use_the_rest_of_its_connection() -> None:
+    class Odd(RequestHandler):
+        def get(self) -> None:
+            connection = self.request.connection
+            assert connection is not None
+            assert connection.stream.socket is not None  # type: ignore[attr-defined]
+            connection.set_body_timeout(1.0)  # type: ignore[attr-defined]
+            connection.close()  # type: ignore[attr-defined]
+
+    application = Application([("/", Odd)], log_function=lambda handler: None)
+
+    async def main() -> None:
+        async with serving(lambda exchange: exchange.delegate(application)) as site:
+            client = await site.connect()
+            await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert await client.at_end()
+
+    asyncio.run(main())
+
+
+def test_what_tornado_refuses_is_400(answer: Answer) -> None:
+    async def steps(site: RunningFront) -> None:
+        client = await site.connect()
+        assert (await client.request("GET", "/plain/x?" + "&".join("a=b" for _ in range(2000)))).status == 400
+        assert (await client.request("GET", "/plain/x")).status == 200
+
+    run(answer, steps)

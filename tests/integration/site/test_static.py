@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import json
 import os
@@ -319,3 +320,37 @@ def test_a_file_without_permission_is_403(folder: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("tornado_realtime.site.delivery.os.open", refuse)
     assert fetch(folder, "/a.txt").status == 403
+
+
+def test_what_the_system_refuses_is_403_and_what_fails_is_500(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing_with(number: int) -> None:
+        def fail(path: str) -> str:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("tornado_realtime.site.docroot.os.scandir", fail)
+
+    failing_with(errno.EACCES)
+    assert fetch(folder, "/empty/", browse=BrowseOptions()).status == 403
+    failing_with(errno.EIO)
+    assert fetch(folder, "/empty/", browse=BrowseOptions()).status == 500
+
+
+def test_a_file_that_became_something_else_is_404(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    monkeypatch.setattr("tornado_realtime.site.delivery._open", lambda path: os.dup(pipe))
+    assert fetch(folder, "/a.txt").status == 404
+    os.close(pipe)
+
+
+def test_a_file_that_shrinks_while_it_is_sent_breaks_off(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pread
+    monkeypatch.setattr(
+        "tornado_realtime.site.delivery.os.pread",
+        lambda fd, length, offset: real(fd, length, offset) if offset == 0 else b"",
+    )
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        fetch(folder, "/big.bin")
