@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tornado_realtime import metrics
 from tornado_realtime.caddyfile import parse
 from tornado_realtime.cli.verbs import VERBS
 from tornado_realtime.errors import ConfigError
@@ -185,6 +186,16 @@ def placeholders_list() -> str:
     return _names([*fixed, *named])
 
 
+def metrics_table() -> str:
+    """What is counted."""
+    counters = metrics.Counters.__dataclass_fields__
+    rows = [
+        (_code(metrics.PREFIX + name + ("_total" if name in counters else "")), text)
+        for name, text in metrics._HELP.items()
+    ]
+    return _table(("name", "what it is"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "go_handler": go_handler_table,
     "command-line": command_line,
@@ -197,6 +208,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "server-options-without-effect": server_options_without_effect,
     "matchers": matchers_table,
     "placeholders": placeholders_list,
+    "metrics": metrics_table,
 }
 
 
