@@ -18,6 +18,7 @@
     │   ├── BrokerUnavailableError  cannot publish now, try again (503)
     │   └── BrokerClosedError       publishing after close
     ├── ListenError               an address that cannot be listened on (server only)
+    ├── BenchError                a measurement that could not be made (bench only)
     ├── ConnectionClosedError     writing to a connection that is closing or closed
     └── HandlerError              a step of a site's chain failed with an HTTP status (site only)
         └── GatewayError            PHP or another upstream did not answer properly
@@ -144,6 +145,10 @@ class BrokerClosedError(BrokerError):
 
 class ListenError(RealtimeError):
     """An address that cannot be listened on."""
+
+
+class BenchError(RealtimeError):
+    """A measurement that could not be made, or does not count."""
 
 
 class ConnectionClosedError(RealtimeError):

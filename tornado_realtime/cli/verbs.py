@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tornado_realtime.caddyfile import format_text, load
+from tornado_realtime.cli.bench import bench_arguments, run_bench
 from tornado_realtime.cli.envfile import load_envfile
 from tornado_realtime.cli.logs import set_up_logging
 from tornado_realtime.errors import ConfigError, RealtimeError
@@ -203,5 +204,6 @@ VERBS = (
     ),
     Verb("adapt", "print what a configuration means as JSON", _adapt_arguments, _adapt),
     Verb("fmt", "print a configuration in the usual layout", _fmt_arguments, _fmt),
+    Verb("bench", "measure what a running server carries, on this machine", bench_arguments, run_bench),
     Verb("version", "print the version and exit", lambda _parser: None, _version),
 )
