@@ -18,6 +18,7 @@ need() { # need PACKAGE COMMAND...: PACKAGE is missing unless one of the command
 need php-fpm php-fpm
 if [ "${1:-run}" = test ]; then
     need php-cli php
+    need build-essential cc
     need redis-server redis-server
     need nginx-light nginx
     need curl curl

@@ -1,0 +1,191 @@
+"""The suite's plan, verdicts, tables and pictures, on invented figures."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.load import Run
+from tests.benchmarks.plan import CROWD, FANOUT, FULL, IDLE, QUICK, Row, Scale, comparisons, rows, scenarios
+from tests.benchmarks.plots import draw_all
+from tests.benchmarks.report import comparison_table, line_of, number, put_into, report, targets_table
+from tests.benchmarks.suite import Results, turns
+from tests.benchmarks.svg import nice_steps, spread_out
+
+
+def _phase(name: str, per_second: float, cpu: float = 0.5) -> dict[str, Any]:
+    latency = {"count": 10, "max": 9.0, "at": [[part, 1.0] for part in (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)]}
+    counts = {"lost": 0, "refused": 0, "gone": 0, "wrong": 0, "drained": True}
+    return {
+        **counts,
+        "name": name,
+        "seconds": 2.0,
+        "deliveries": per_second * 2,
+        "published": per_second * 2,
+        "sample_messages": 320,
+        "sample_segments": 20,
+        "generator_cpu": cpu,
+        "server_cpu": 1.0,
+        "latency_ms": latency,
+        "probe_ms": {"max": 7.0},
+    }
+
+
+def _run(per_second: float, kib: float = 1.0, **more: Any) -> Run:
+    names = ("w64", "w16", "w1", "rate", "turn")
+    connecting = {"connected": 10, "failed": 0, "connect_seconds": 1.0, "connect_generator_cpu": 0.1}
+    memory = {"rss_before_kib": 0, "rss_idle_kib": 10 * kib}
+    return Run({**connecting, **memory, "phases": [_phase(name, per_second, **more) for name in names]})
+
+
+def _results(scale: Scale = FULL) -> Results:
+    """Ours is twice as fast as everybody; three rounds."""
+    found = Results(versions=dict.fromkeys(CONTENDERS, "1.0"))
+    for scenario in scenarios(scale):
+        for name in scenario.contenders:
+            speed = 200.0 if name == "ours" else 100.0
+            found.runs[scenario.name, name] = [_run(speed * factor) for factor in (0.9, 1.0, 1.1)]
+    return found
+
+
+def _row(work: str, contender: str | None = None) -> Row:
+    (found,) = [
+        row
+        for row in rows(FULL)
+        if work in row.work and (contender is None or (row.beside and row.beside.contender == contender))
+    ]
+    return found
+
+
+# -- the plan ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [FULL, QUICK])
+def test_every_side_of_every_row_is_run(scale: Scale) -> None:
+    run = {(scenario.name, name) for scenario in scenarios(scale) for name in scenario.contenders}
+    sides = [side for row in rows(scale) for side in (row.ours, row.beside) if side]
+    assert {(side.scenario, side.contender) for side in sides} <= run
+    assert {comparison.scenario for comparison in comparisons(scale)} <= {name for name, _ in run}
+    assert {name for _, name in run} == set(CONTENDERS)
+
+
+def test_every_phase_that_is_read_is_run() -> None:
+    phases = {s.name: {stretch.name for stretch in s.work.stretches} for s in scenarios(FULL)}
+    for row in rows(FULL):
+        for side in (row.ours, row.beside):
+            assert side is None or side.phase in {"", "idle", *phases[side.scenario]}
+
+
+def test_rounds_begin_with_another_one_each() -> None:
+    scenario = next(s for s in scenarios(FULL) if s.name == FANOUT)
+    order = [name for _, name in turns(scenario, ["a", "b", "c"])]
+    assert order == ["a", "b", "c", "b", "c", "a", "c", "a", "b", "a", "b", "c", "b", "c", "a"]
+
+
+# -- verdicts ------------------------------------------------------------------------------------------
+
+
+def test_a_ratio_is_judged() -> None:
+    assert line_of(_row("fan-out to 1,000, window 64", "c-joined"), _results()).verdict == "reached"
+    line = line_of(_row("fan-out to 1,000, window 64", "nats"), _results())
+    assert (line.verdict, line.ratio, line.reach) == (
+        "**missed**",
+        "**2.00x**",
+        "3x",
+    )
+
+
+def test_a_ceiling_is_judged_the_other_way_round() -> None:
+    results = _results()
+    assert line_of(_row("memory"), results).verdict == "reached"
+    results.runs[IDLE, "ours"] = [_run(1, kib=1.6)]
+    assert line_of(_row("memory"), results).verdict == "**missed**"
+    assert line_of(_row("longest turn"), results).ours == "7"
+    results.runs[CROWD, "ours"] = [Run({**_run(1).raw, "loop_turn_ms": 21.0})]
+    assert line_of(_row("longest turn"), results).verdict == "**missed**"
+
+
+def test_who_is_missing_is_named_with_the_reason() -> None:
+    results = _results()
+    results.missing["nats"] = "there is no go here"
+    del results.runs[FANOUT, "nats"]
+    line = line_of(_row("fan-out to 1,000, window 64", "nats"), results)
+    assert (line.theirs, line.verdict) == ("-", "missing: there is no go here")
+    table = comparison_table(comparisons(FULL)[0], ["ours", "nats"], results)
+    assert "| nats-server | missing: there is no go here |" in table
+
+
+def test_a_run_that_lost_a_message_does_not_count() -> None:
+    results = _results()
+    results.failures[FANOUT, "ours"] = ["w64: 3 lost"]
+    del results.runs[FANOUT, "ours"]
+    assert line_of(_row("fan-out to 1,000, window 64", "c-joined"), results).verdict == "failed: w64: 3 lost"
+
+
+def test_a_busy_generator_is_marked() -> None:
+    results = _results()
+    results.runs[FANOUT, "c-joined"] = [_run(100, cpu=0.96)]
+    assert line_of(_row("fan-out to 1,000, window 64", "c-joined"), results).theirs == "100 [16.0] †"
+
+
+# -- the page ------------------------------------------------------------------------------------------
+
+
+def test_the_report_goes_into_its_place_and_stays_there() -> None:
+    results = _results()
+    lines = [line_of(row, results) for row in rows(FULL)]
+    text = report(
+        scenarios(FULL), lines, ["a table\n"], results, {"memory": "1 GiB"}, {"Plot": "images/p.svg"}
+    )
+    page = put_into("before\n<!-- measured -->\nold\n<!-- end of measured -->\nafter\n", text)
+    assert page == put_into(page, text)
+    assert "old" not in page
+    assert page.startswith("before\n")
+    assert page.endswith("after\n")
+    assert "![Plot](images/p.svg)" in page
+    assert targets_table(lines).count("\n") == len(rows(FULL)) + 2
+    with pytest.raises(ValueError, match="no <!-- measured --> part"):
+        put_into("nothing", text)
+
+
+def test_results_survive_being_written() -> None:
+    results = _results(QUICK)
+    results.absent["publish-batch", "ours"] = "one at a time"
+    results.failures[FANOUT, "nats"] = ["lost"]
+    again = Results.from_json(json.loads(json.dumps(results.as_json())))
+    assert again.as_json() == results.as_json()
+    row = rows(QUICK)[0]
+    assert line_of(row, again) == line_of(row, results)
+
+
+def test_every_plot_is_drawn(tmp_path: Path) -> None:
+    drawn = draw_all(_results(), tmp_path)
+    assert len(drawn) == 4
+    for file in drawn.values():
+        root = ET.parse(tmp_path / file).getroot()
+        assert root.tag.endswith("svg")
+        assert "tornado_realtime" in "".join(root.itertext())
+    assert draw_all(Results(), tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.5, "0.5"), (7, "7"), (999, "999"), (1234, "1.23 k"), (5_310_000, "5.31 M")]
+)
+def test_numbers_have_three_digits(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_steps_are_round_and_reach_the_largest() -> None:
+    assert nice_steps(27) == [0, 10, 20, 30]
+    assert nice_steps(0) == [0, 1]
+    assert nice_steps(5_331_213)[-1] == 6_000_000
+
+
+def test_labels_keep_their_distance() -> None:
+    assert spread_out([10, 12, 50], 16) == [10, 26, 50]
+    assert spread_out([50, 12, 10], 16) == [50, 26, 10]
