@@ -236,7 +236,8 @@ OPTIONS: tuple[Option, ...] = (
         _one_of("wire", "raw", "envelope"),
         "raw|envelope",
         "raw",
-        "What clients without a subprotocol speak: `raw` is the older seed's, `envelope` the newer one's.",
+        "What clients without a subprotocol speak: `raw`, as FrankenPHP Realtime's older version, or "
+        "`envelope`, as its newer one.",
     ),
     Option(
         "max_message_size",

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, cast
 from tornado_realtime.caddyfile import Directive
 from tornado_realtime.fastlane import Guard, compile_guards
 from tornado_realtime.realtime import Realtime
+from tornado_realtime.server import processlog
 from tornado_realtime.settings import Settings
 from tornado_realtime.site.chain import Link, ServedSite, Sites, link_chain
 from tornado_realtime.site.directives.go_handler import GoHandlerStep
@@ -70,6 +71,7 @@ class Generation:
         self.sites: list[tuple[ServerPlan, Answer, FrontOptions]] = [
             (server, self._guarded(sites.answer), options) for server, sites, options in served
         ]
+        self.log_handlers = processlog.handlers(plan.options, self.resource)
         # Only needed while building; kept, they would chain every generation to all before it.
         self._old_instances.clear()
         self._old_resources.clear()

@@ -41,8 +41,8 @@ def _notes(settings: Settings, ports: Sequence[int]) -> list[str]:
     newer = [name for name in ("broadcast_secret", "allowed_origins") if name in settings.given]
     if newer and "wire" not in settings.given:
         found.append(
-            f"{' and '.join(newer)} without wire: pages of the newer seed need `wire envelope`, "
-            "this go_handler speaks raw"
+            f"{' and '.join(newer)} without wire: pages for FrankenPHP Realtime's newer version need "
+            "`wire envelope`; this go_handler speaks raw"
         )
     place = f"{settings.directive.file}:{settings.directive.line}: " if settings.directive is not None else ""
     return [place + note for note in found]

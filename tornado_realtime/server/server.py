@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from tornado_realtime.caddyfile import load
 from tornado_realtime.errors import RealtimeError
+from tornado_realtime.server import processlog
 from tornado_realtime.server.descriptors import raise_limit
 from tornado_realtime.server.generation import Generation
 from tornado_realtime.server.notes import realtime_notes
@@ -143,6 +144,7 @@ class Server:
             await new.stop_resources(successor=old)
             raise
         self._generation = new
+        processlog.install(new.log_handlers)
         self._ports.switch(wanted, bound)
         for warning in _warnings(new):
             logger.warning("%s", warning)
@@ -192,4 +194,6 @@ class Server:
             self._ports.close(grace_period),
             generation.close_realtimes(Farewell.SHUTDOWN, grace_period),
         )
+        # Log files are resources, too; what is still to say goes where it went at first.
+        processlog.install([processlog.default_handler()])
         await generation.stop_resources()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -272,3 +274,29 @@ def test_no_child_and_no_socket_is_left(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid}/task").exists()
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+def test_the_global_log_option_says_where_and_how(tmp_path: Path) -> None:
+    port = free_port()
+    options = "{\n\tlog {\n\t\toutput file own.log\n\t\tformat json\n\t}\n}\n"
+    with running(tmp_path, options + site(port), ready=False) as server:
+        log = tmp_path / "own.log"
+        deadline = time.monotonic() + 20
+        while "is ready" not in (log.read_text(encoding="utf-8") if log.exists() else ""):
+            assert time.monotonic() < deadline, server.log
+            time.sleep(0.02)
+        assert server.stop() == 0
+        entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        assert {"level", "ts", "logger", "msg"} <= set(entries[0])
+        assert any("listening on" in entry["msg"] for entry in entries) or "listening on" in server.log
+
+
+def test_debug_shows_more(tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path, "{\n\tdebug\n}\n" + site(port)) as server:
+        idle = socket.create_connection(("127.0.0.1", port))
+        idle.sendall(_handshake(port))
+        assert b"101" in idle.recv(200)
+        server.wait_for("DEBUG")
+        assert server.stop() == 0
+        idle.close()
