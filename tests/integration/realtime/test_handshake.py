@@ -11,7 +11,7 @@ from tornado.httputil import HTTPServerRequest
 from tests.support.auth_endpoint import answer, endpoint
 from tests.support.rawhttp import Answered
 from tests.support.realtime_world import ACCEPT, KEY, UPGRADE, TunedRealtime, realtime, serving, until
-from tests.unit.wire.client_frames import client_frame
+from tests.unit.wire.client_frames import CLOSE, client_frame
 from tornado_realtime.auth import User
 from tornado_realtime.auth.function import Answer
 from tornado_realtime.hub import Heart
@@ -281,6 +281,21 @@ def test_bytes_sent_together_with_the_handshake(wire: str) -> None:
             if wire == "envelope":
                 assert await client.text() == b'{"type":"subscribed","channel":"news"}'
             await client.silence()
+
+    asyncio.run(main())
+
+
+def test_a_goodbye_sent_together_with_the_handshake() -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            client = await world.connect()
+            request = "\r\n".join(["GET /ws HTTP/1.1", "Host: localhost", *UPGRADE, "", ""]).encode()
+            await client.send(request + client_frame(b"\x03\xe8", CLOSE))
+            assert (await client.answer()).status == 101
+            assert await client.frame() == (0x88, b"\x03\xe8")
+            assert await client.at_end()
+            # It ended before it had well begun, and is not remembered.
+            assert not world.hub.connections
 
     asyncio.run(main())
 

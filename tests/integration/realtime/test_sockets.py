@@ -20,7 +20,7 @@ from tornado_realtime.connection import Connection, LeanConnection, StreamConnec
 from tornado_realtime.errors import BrokerClosedError
 from tornado_realtime.poller import Poller, make_poller
 from tornado_realtime.realtime import Realtime
-from tornado_realtime.wire.frames import text_frame
+from tornado_realtime.wire.frames import Batch, text_frame
 
 HELLO = text_frame(b"hello")
 
@@ -186,7 +186,7 @@ def test_stream_keeps_no_more_than_a_piece_and_the_bounded_outbox(pair: Pair, ta
         assert stream._write_buffer is not None
         assert len(stream._write_buffer) <= 64 * 1024
         assert connection.outbox.size_bytes > 1_000_000
-        connection.send(HELLO)
+        connection.offer(Batch.of((HELLO,)))
         assert owner.notes == ["backlogged", "overflowed"]
         there.setblocking(False)
         received = 0
