@@ -25,7 +25,8 @@ class PrefixedStream(IOStream):
             return super().read_from_fd(buf)
         size = min(len(buf), len(self._unread))
         buf[:size] = self._unread[:size]
-        self._unread = self._unread[size:]
+        # A view, even an empty one, would keep all the bytes for as long as the stream lives.
+        self._unread = self._unread[size:] or memoryview(b"")
         return size
 
 

@@ -1,77 +1,32 @@
-"""The listener's side of the lane: which paths it serves, and the clock of those that dawdle."""
+"""The listener's side of the lane: takes accepted sockets, and keeps the clock of those that dawdle."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
+import math
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from tornado.httputil import format_timestamp
 
-from tornado_realtime.fastlane.guard import Guard, LaneSubject
-from tornado_realtime.fastlane.head import Fields
-from tornado_realtime.fastlane.lane import Lane
-from tornado_realtime.peers import Network
+from tornado_realtime.fastlane.lane import Lane, Wait
+from tornado_realtime.fastlane.plan import LanePlan
 from tornado_realtime.poller import Poller
-from tornado_realtime.realtime import Realtime
-from tornado_realtime.site.request import SiteRequest, forwarded_client, plain_address
 
 logger = logging.getLogger(__name__)
 
-# Seconds that the rest of a request has, once it began.
-HEAD_TIMEOUT = 10.0
-# Seconds that a connection may wait for a request to begin; as in Caddy.
-IDLE_TIMEOUT = 300.0
+# Seconds between looks at the clock; every time limit is kept to within one of them, none ends early.
 TICK = 1.0
-_PLAIN_PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
+# Seconds that the peer of a refused request has to take the answer and close.
+LINGER = 2.0
+# Connections ended in one turn of the loop.
+SLICE_SIZE = 256
 
 HandOver = Callable[[socket.socket, Any, bytes, bytes], None]
-
-
-@dataclass(frozen=True, slots=True)
-class LanePath:
-    """One path that the lane knows.
-
-    Attributes:
-        path: The path.
-        is_upgrade: WebSocket handshakes by GET; else publishing by POST.
-        guard: What the Caddyfile lets happen before it.
-    """
-
-    path: str
-    is_upgrade: bool
-    guard: Guard
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whom a listener believes about its clients' addresses.
-
-    Attributes:
-        proxies: Peers that are believed.
-        headers: Fields that carry the address, the first one present counts.
-    """
-
-    proxies: tuple[Network, ...] = ()
-    headers: tuple[str, ...] = ("X-Forwarded-For",)
-
-
-def lane_paths(guards: Mapping[str, Guard], realtimes: Sequence[Realtime]) -> dict[bytes, LanePath]:
-    """The request lines that the lane answers to, for the guards that are not shut."""
-    found: dict[bytes, LanePath] = {}
-    for realtime in realtimes:
-        for path, is_upgrade in ((realtime.socket_path, True), (realtime.publish_path, False)):
-            guard = guards.get(path)
-            if guard is not None and not guard.shut and _PLAIN_PATH.fullmatch(path):
-                method = "GET" if is_upgrade else "POST"
-                found[f"{method} {path} HTTP/1.1".encode("ascii")] = LanePath(path, is_upgrade, guard)
-    return found
 
 
 class LaneDoor:
@@ -79,49 +34,59 @@ class LaneDoor:
 
     Args:
         poller: Watches the lanes.
-        server_name: What answers carry as ``Server``; empty for none.
+        hand_over: Gets a socket, its peer's address, what was read and not served, and what was
+            answered and not sent; it owns the socket from then on, and does not raise.
 
     Attributes:
-        paths: By request line.
-        generation: Grows when the paths change; what a lane remembers is worth nothing then.
-        hand_over: Gets a socket, its peer's address, what was read and not served, and what was
-            answered and not sent; it owns the socket from then on.
+        plan: What is served.
+        ticks: Time limits, by what a lane waits for.
+        lanes: Those that are open.
     """
 
-    def __init__(self, poller: Poller, server_name: str) -> None:
-        self.paths: Mapping[bytes, LanePath] = {}
-        self.generation = 0
-        self.hand_over: HandOver = _nowhere
-        self._trust = Trust()
+    def __init__(self, poller: Poller, hand_over: HandOver) -> None:
+        self.hand_over = hand_over
+        self.lanes: dict[Lane, None] = {}
         self._poller = poller
-        self._server = f"Server: {server_name}\r\n" if server_name else ""
         self._loop = asyncio.get_running_loop()
-        self._deadlines: dict[Lane, float] = {}
-        self._starts: tuple[bytes, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
-        self._port = 0
+        self.follow(LanePlan())
 
-    def set_paths(self, paths: Mapping[bytes, LanePath], trust: Trust) -> None:
-        """Serve these from the next request on."""
-        self.paths = paths
-        self.generation += 1
-        self._trust = trust
-        self._starts = tuple(line + b"\r\n" for line in paths)
+    def follow(self, plan: LanePlan) -> None:
+        """Serve what this plan says from the next request on."""
+        self.plan = plan
+        body_seconds = plan.head_seconds if plan.body_seconds is None else plan.body_seconds
+        limits = {
+            Wait.REQUEST: plan.idle_seconds,
+            Wait.HEAD: plan.head_seconds,
+            Wait.BODY: body_seconds,
+            Wait.CLOSE: LINGER,
+        }
+        self.ticks = tuple(math.ceil(limits[wait] / TICK) for wait in Wait)
+        for lane in self.lanes:
+            lane.judge_again()
 
     def serve(self, sock: socket.socket, address: Any) -> None:
         """Take one accepted socket."""
-        if not self.paths:
+        if not self.plan.paths or not isinstance(address, tuple):
             self.hand_over(sock, address, b"", b"")
             return
-        self._port = sock.getsockname()[1]
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        lane = Lane(self, sock, address, str(address[0]))
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open(sock, address)
+        except OSError as error:
+            logger.debug("a connection failed at once: %s", error)
+            sock.close()
+
+    def _open(self, sock: socket.socket, address: Any) -> None:
+        lane = Lane(self, sock, address)
         self._poller.add(sock.fileno(), lane)
-        self.wait(lane)
+        self.lanes[lane] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(TICK, self._tick)
 
     def close(self) -> None:
-        """Close the lanes that are open; a request that has begun is Tornado's to finish. Idempotent."""
-        for lane in list(self._deadlines):
+        """Serve what was sent already, close what is idle, leave the rest to Tornado. Idempotent."""
+        for lane in list(self.lanes):
             lane.leave()
         if self._timer is not None:
             self._timer.cancel()
@@ -132,62 +97,33 @@ class LaneDoor:
     def forget(self, lane: Lane, fd: int) -> None:
         """The lane is done with its socket."""
         self._poller.remove(fd)
-        self._deadlines.pop(lane, None)
-
-    def may_become_ours(self, begun: bytes) -> bool:
-        """Whether a request of which only this much is there may be one that the lane serves."""
-        return any(begun.startswith(start) or start.startswith(begun) for start in self._starts)
-
-    def wait(self, lane: Lane) -> None:
-        """The lane waits for a request to begin, or for the rest of one."""
-        self._deadlines[lane] = self._loop.time() + (HEAD_TIMEOUT if lane.begun else IDLE_TIMEOUT)
-        if self._timer is None:
-            self._timer = self._loop.call_later(TICK, self._tick)
-
-    def admits(self, path: LanePath, method: str, fields: Fields, peer: str) -> Realtime | None:
-        """The instance that this request reaches; None when the site must decide."""
-        guard = path.guard
-        if guard.only is not None:
-            return guard.only
-        return guard.admits(self._subject(path.path, method, fields, peer))
+        self.lanes.pop(lane, None)
 
     def accepted(self) -> bytes:
         """The answer to a publication, as the ordinary handlers give it."""
-        return _accepted(int(time.time()), self._server)
+        return _accepted(int(time.time()), self.plan.server_name)
 
-    def _subject(self, path: str, method: str, fields: Fields, peer: str) -> LaneSubject:
-        plain = plain_address(peer)
-        request = SiteRequest(
-            method=method,
-            target=path,
-            query="",
-            headers=fields,  # type: ignore[arg-type]
-            version="HTTP/1.1",
-            scheme="http",
-            host=fields.get("host"),
-            peer=plain,
-            peer_port=0,
-            client_ip=forwarded_client(plain, fields, self._trust.proxies, self._trust.headers),  # type: ignore[arg-type]
-            server_port=self._port,
-            original_method=method,
-            original_target=path,
-            original_query="",
-        )
-        return LaneSubject(request, {})
+    # -- the clock ---------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        now = self._loop.time()
-        for lane in [lane for lane, deadline in self._deadlines.items() if deadline <= now]:
-            lane.expire()
-        self._timer = self._loop.call_later(TICK, self._tick) if self._deadlines else None
+        late = []
+        for lane in self.lanes:
+            lane.ticks_left -= 1
+            if lane.ticks_left < 0:
+                late.append(lane)
+        self._expire(late)
+        self._timer = self._loop.call_later(TICK, self._tick) if self.lanes else None
 
-
-def _nowhere(sock: socket.socket, _address: Any, _unread: bytes, _unsent: bytes) -> None:
-    """Nobody has said yet who takes over."""
-    sock.close()
+    def _expire(self, late: list[Lane]) -> None:
+        for lane in late[:SLICE_SIZE]:
+            if lane.ticks_left < 0 and lane in self.lanes:
+                lane.expire()
+        if late[SLICE_SIZE:]:
+            self._loop.call_soon(self._expire, late[SLICE_SIZE:])
 
 
 @lru_cache(maxsize=4)
-def _accepted(second: int, server: str) -> bytes:
+def _accepted(second: int, server_name: str) -> bytes:
+    server = f"Server: {server_name}\r\n" if server_name else ""
     date = format_timestamp(second)
-    return f"HTTP/1.1 202 Accepted\r\nDate: {date}\r\nContent-Length: 0\r\n{server}\r\n".encode("ascii")
+    return f"HTTP/1.1 202 Accepted\r\nDate: {date}\r\n{server}Content-Length: 0\r\n\r\n".encode("ascii")

@@ -1,4 +1,4 @@
-"""What a Caddyfile lets happen before a path's go_handler: compiled once, asked for each request.
+"""What a Caddyfile lets happen before a go_handler: compiled once, asked for each request.
 
 The lane may serve a path only where nothing but matchers and ``abort`` stands before its go_handler.
 The matchers are the very objects that the site itself evaluates; whenever one of them leads to
@@ -7,22 +7,40 @@ anything else than the go_handler, the request is the site's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 from tornado_realtime.errors import HandlerError
 from tornado_realtime.realtime import Realtime
-from tornado_realtime.site.directives.flow import AbortStep, GroupStep, HandlePathStep
+from tornado_realtime.site.directives.flow import GroupStep, HandlePathStep
 from tornado_realtime.site.directives.go_handler import GoHandlerStep
 from tornado_realtime.site.directives.static import RootStep
-from tornado_realtime.site.matchers import MatcherSet, PathMatcher, Test
-from tornado_realtime.site.plan import Route, ServerPlan, VirtualHost
+from tornado_realtime.site.matchers import (
+    AddressMatcher,
+    HeaderMatcher,
+    HeaderRegexpMatcher,
+    HostMatcher,
+    Matcher,
+    MatcherSet,
+    MethodMatcher,
+    NotMatcher,
+    PathMatcher,
+    PathRegexpMatcher,
+    ProtocolMatcher,
+    QueryMatcher,
+    Test,
+)
+from tornado_realtime.site.plan import Route, ServerPlan, Step, VirtualHost
 from tornado_realtime.site.request import SiteRequest
 
-# What a matcher's repr shows when it looks at variables, files or placeholders.
-_NEEDS_THE_CHAIN = ("FileMatcher", "Vars", "{")
+# Decided by the request line alone, so once and for all.
+_OF_THE_LINE = (PathMatcher, PathRegexpMatcher, MethodMatcher, QueryMatcher)
+# Decided by the head and the socket's peer.
+_OF_THE_HEAD = (HeaderMatcher, HeaderRegexpMatcher, HostMatcher, AddressMatcher, ProtocolMatcher)
+# Their braces belong to the expression; everywhere else they are placeholders.
+_REGEXPS = (PathRegexpMatcher, HeaderRegexpMatcher)
 
 
 @dataclass(slots=True)
@@ -32,6 +50,28 @@ class LaneSubject:
     request: SiteRequest
     vars: dict[str, Any]
     error: HandlerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """One kind of request that the lane knows.
+
+    Attributes:
+        path: Compared as it was sent.
+        is_upgrade: WebSocket handshakes by GET; else publishing by POST.
+    """
+
+    path: str
+    is_upgrade: bool
+
+    @property
+    def method(self) -> str:
+        """The method of such a request."""
+        return "GET" if self.is_upgrade else "POST"
+
+    def served_by(self, realtime: Realtime) -> bool:
+        """Whether this is what the path is for in this instance."""
+        return self.path == (realtime.socket_path if self.is_upgrade else realtime.publish_path)
 
 
 class _End(Enum):
@@ -44,7 +84,7 @@ class _End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """One route that a request for this path may reach."""
+    """One route that a request may reach."""
 
     end: _End
     test: Test | None = None
@@ -56,22 +96,22 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class _Host:
+    """One site: its test, and what is in it; without nodes it is the site that decides."""
+
     test: Test | None
-    nodes: tuple[_Node, ...]
+    nodes: tuple[_Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Decides for one path of one server.
+    """Decides for one purpose on one server.
 
     Attributes:
         hosts: Its sites in match order.
-        shut: Why the lane never serves this path; empty when it may.
-        only: The instance that every request for this path reaches, when no request can tell otherwise.
+        only: The instance that every request reaches, when nothing in a request can tell otherwise.
     """
 
     hosts: tuple[_Host, ...] = ()
-    shut: str = ""
     only: Realtime | None = None
 
     def admits(self, subject: LaneSubject) -> Realtime | None:
@@ -83,11 +123,6 @@ class Guard:
         return None
 
 
-def open_guard(realtime: Realtime) -> Guard:
-    """The guard of a listener that serves nothing but this instance."""
-    return Guard(only=realtime)
-
-
 def _walk(nodes: Sequence[_Node], subject: LaneSubject) -> Realtime | _End | None:
     """What the nodes lead to: an instance, or the site; None when all of them pass the request on."""
     taken: set[str] = set()
@@ -96,31 +131,172 @@ def _walk(nodes: Sequence[_Node], subject: LaneSubject) -> Realtime | _End | Non
             continue
         if node.group:
             taken.add(node.group)
-        if node.end is _End.SERVE:
-            return node.realtime
-        if node.end is _End.SITE:
-            return _End.SITE
-        found = _walk(node.inner, subject)
+        found = _walk(node.inner, subject) if node.end is _End.GROUP else node.realtime or node.end
         if found is not None:
             return found
     return None
 
 
-def compile_guards(
-    server: ServerPlan,
-    realtime_of: Callable[[GoHandlerStep], Realtime],
-    paths: Callable[[Realtime], Sequence[str]],
-) -> Mapping[str, Guard]:
-    """A guard for each path of each go_handler that this server can reach.
+def compile_guard(
+    server: ServerPlan, purpose: Purpose, realtime_of: Callable[[GoHandlerStep], Realtime]
+) -> tuple[Guard | None, list[str]]:
+    """The guard of one purpose.
 
     Args:
         server: The compiled plan of one server.
+        purpose: What is asked for.
         realtime_of: The instance of a go_handler.
-        paths: The paths of an instance that the lane knows.
+
+    Returns:
+        The guard, None when no request can get past it; and for the start-up log, for each site that
+        serves the purpose but not in the lane, why.
     """
-    steps = [step for host in server.hosts for step in _go_handlers(host.site.routes)]
-    wanted = {path for step in steps for path in paths(realtime_of(step))}
-    return {path: _compile(server, path, realtime_of) for path in sorted(wanted)}
+    compiler = _Compiler(purpose, realtime_of)
+    hosts, reasons = [], []
+    for host in server.hosts:
+        nodes, reason = compiler.site(host)
+        hosts.append(_Host(host.matches if host.matchers else None, nodes))
+        if reason:
+            whose = f" of {host.names[0]}" if host.names else ""
+            reasons.append(f"{purpose.path}{whose}: {reason}")
+    is_open = any(host.nodes for host in hosts)
+    return (Guard(tuple(hosts), _only(hosts)) if is_open else None), reasons
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiler:
+    """Leaves out of a plan what a request for this purpose can never reach."""
+
+    purpose: Purpose
+    realtime_of: Callable[[GoHandlerStep], Realtime]
+
+    def site(self, host: VirtualHost) -> tuple[tuple[_Node, ...], str]:
+        """The nodes of a site; none if no request gets to a go_handler, and then, if one is there, why."""
+        if not self._has_door(host.site.routes):
+            return (), _moved(host.site.routes)
+        if host.site.logs:
+            return (), "the site writes its access log"
+        if not all(map(_is_plain, host.matchers)):
+            return (), "the site's address has placeholders"
+        nodes = self.nodes(host.site.routes)
+        return (nodes, "") if _leads_to_door(nodes) else ((), _first_reason(nodes))
+
+    def _has_door(self, routes: Sequence[Route]) -> bool:
+        """Whether a go_handler may be reached, other steps left aside."""
+        for route in routes:
+            step = route.step
+            if self._decided(route.matcher) is False:
+                continue
+            if isinstance(step, GoHandlerStep) and self.purpose.served_by(self.realtime_of(step)):
+                return True
+            if isinstance(step, GroupStep) and self._has_door(step.routes):
+                return True
+        return False
+
+    def nodes(self, routes: Sequence[Route]) -> tuple[_Node, ...]:
+        """The routes that a request may reach."""
+        nodes: list[_Node] = []
+        taken: set[str] = set()
+        for route in routes:
+            decided = self._decided(route.matcher)
+            if decided is False or route.group in taken:
+                continue
+            if decided and route.group:
+                taken.add(route.group)
+            node = self._node(route, None if decided else route.matcher)
+            if node is not None:
+                nodes.append(node)
+                if node.test is None and node.end is not _End.GROUP:
+                    break
+        return tuple(nodes)
+
+    def _node(self, route: Route, matcher: MatcherSet | None) -> _Node | None:
+        """What becomes of a route; None if nothing of it can be seen."""
+        step = route.step
+        if isinstance(step, RootStep):
+            # It sets a variable that no matcher here may look at.
+            return None
+        if matcher is not None and not _is_plain(matcher):
+            reason = f"the matcher of {_place(step)} looks at more than the request's head"
+            return _Node(_End.SITE, None, route.group, reason=reason)
+        test = matcher.matches if matcher is not None else None
+        if isinstance(step, GoHandlerStep):
+            return self._door(self.realtime_of(step), test, route.group)
+        if isinstance(step, GroupStep) and not isinstance(step, HandlePathStep):
+            return _Node(_End.GROUP, test, route.group, self.nodes(step.routes))
+        return _Node(_End.SITE, test, route.group, reason=f"{_place(step)} comes before go_handler")
+
+    def _door(self, realtime: Realtime, test: Test | None, group: str) -> _Node | None:
+        if self.purpose.served_by(realtime):
+            return _Node(_End.SERVE, test, group, realtime=realtime)
+        return _Node(_End.SITE, test, group) if realtime.serves(self.purpose.path) else None
+
+    def _decided(self, matcher: MatcherSet | None) -> bool | None:
+        """What a matcher says of every such request; None if that depends on the request."""
+        if matcher is None:
+            return True
+        return matcher.matches(self._bare_subject()) if _is_of_the_line(matcher) else None
+
+    def _bare_subject(self) -> LaneSubject:
+        method, path = self.purpose.method, self.purpose.path
+        nothing: Any = None
+        request = SiteRequest(
+            method, path, "", nothing, "HTTP/1.1", "http", "", "", 0, "", 0, method, path, ""
+        )
+        return LaneSubject(request, {})
+
+
+def _is_of_the_line(matcher: MatcherSet) -> bool:
+    """Whether the request line alone decides."""
+    return all(
+        all(map(_is_of_the_line, one.sets))
+        if isinstance(one, NotMatcher)
+        else isinstance(one, _OF_THE_LINE) and _has_no_placeholder(one)
+        for one in matcher.matchers
+    )
+
+
+def _is_plain(matcher: MatcherSet) -> bool:
+    """Whether the head and the peer alone decide: no variables, files or placeholders."""
+    return all(
+        all(map(_is_plain, one.sets))
+        if isinstance(one, NotMatcher)
+        else isinstance(one, _OF_THE_LINE + _OF_THE_HEAD) and _has_no_placeholder(one)
+        for one in matcher.matchers
+    )
+
+
+def _has_no_placeholder(matcher: Matcher) -> bool:
+    return isinstance(matcher, _REGEXPS) or "{" not in repr(matcher)
+
+
+def _leads_to_door(nodes: Sequence[_Node]) -> bool:
+    return any(node.end is _End.SERVE or _leads_to_door(node.inner) for node in nodes)
+
+
+def _first_reason(nodes: Sequence[_Node]) -> str:
+    """The first step that no request gets past."""
+    for node in nodes:
+        reason = _first_reason(node.inner) if node.end is _End.GROUP else node.reason
+        if reason and (node.test is None or node.inner):
+            return reason
+    return ""
+
+
+def _moved(routes: Sequence[Route]) -> str:
+    """Why a go_handler is there, but under a path that the lane does not know; empty if none is there."""
+    for route in routes:
+        step = route.step
+        if isinstance(step, HandlePathStep) and _go_handlers(step.routes):
+            return f"{_place(step)} changes the path"
+        if isinstance(step, GroupStep) and (reason := _moved(step.routes)):
+            return reason
+    return ""
+
+
+def go_handlers(server: ServerPlan) -> list[GoHandlerStep]:
+    """Every go_handler of a server's sites."""
+    return [step for host in server.hosts for step in _go_handlers(host.site.routes)]
 
 
 def _go_handlers(routes: Sequence[Route]) -> list[GoHandlerStep]:
@@ -133,94 +309,8 @@ def _go_handlers(routes: Sequence[Route]) -> list[GoHandlerStep]:
     return found
 
 
-def _compile(server: ServerPlan, path: str, realtime_of: Callable[[GoHandlerStep], Realtime]) -> Guard:
-    hosts: list[_Host] = []
-    for host in server.hosts:
-        if host.site.logs:
-            return Guard(shut="its access log is written by the site")
-        nodes = _nodes(host.site.routes, path, realtime_of)
-        reason = _shut_by(nodes)
-        if reason:
-            return Guard(shut=reason)
-        hosts.append(_Host(_host_test(host), nodes))
-    return Guard(tuple(hosts), only=_only(hosts))
-
-
-def _host_test(host: VirtualHost) -> Test | None:
-    return host.matches if host.matchers else None
-
-
-def _nodes(
-    routes: Sequence[Route], path: str, realtime_of: Callable[[GoHandlerStep], Realtime]
-) -> tuple[_Node, ...]:
-    """The routes that a request for this path may reach, those that cannot match it left out."""
-    nodes: list[_Node] = []
-    for route in routes:
-        test: Test | None = route.matcher.matches if route.matcher is not None else None
-        if route.matcher is not None and _is_static(route.matcher):
-            if not route.matcher.matches(_bare_subject(path)):
-                continue
-            test = None
-        node = _node(route, test, path, realtime_of)
-        if node is not None:
-            nodes.append(node)
-            if test is None and node.end is not _End.GROUP:
-                break
-    return tuple(nodes)
-
-
-def _node(
-    route: Route, test: Test | None, path: str, realtime_of: Callable[[GoHandlerStep], Realtime]
-) -> _Node | None:
-    step, name = route.step, route.step.directive.word
-    if test is not None and route.matcher is not None and _needs_the_chain(route.matcher):
-        return _Node(
-            _End.SITE, None, route.group, reason=f"a matcher of {name} looks at more than the request"
-        )
-    if isinstance(step, GoHandlerStep):
-        realtime = realtime_of(step)
-        end = _End.SERVE if realtime.serves(path) else _End.SITE
-        return _Node(end, test, route.group, realtime=realtime)
-    if isinstance(step, AbortStep):
-        return _Node(_End.SITE, test, route.group, reason="" if test is not None else "abort")
-    if isinstance(step, RootStep):
-        # It sets a variable that no matcher here may look at; nothing of it can be seen.
-        return None
-    if isinstance(step, GroupStep) and not isinstance(step, HandlePathStep):
-        return _Node(_End.GROUP, test, route.group, _nodes(step.routes, path, realtime_of))
-    return _Node(_End.SITE, test, route.group, reason=f"{name} ({step.directive.file}:{step.directive.line})")
-
-
-def _is_static(matcher: MatcherSet) -> bool:
-    """Whether the path alone decides."""
-    return all(
-        isinstance(one, PathMatcher) and not any("{" in pattern for pattern in one.patterns)
-        for one in matcher.matchers
-    )
-
-
-def _needs_the_chain(matcher: MatcherSet) -> bool:
-    text = repr(matcher.matchers)
-    return any(mark in text for mark in _NEEDS_THE_CHAIN)
-
-
-def _bare_subject(path: str) -> LaneSubject:
-    request = SiteRequest("GET", path, "", None, "HTTP/1.1", "", "", "", 0, "", 0, "GET", path, "")  # type: ignore[arg-type]
-    return LaneSubject(request, {})
-
-
-def _shut_by(nodes: Sequence[_Node]) -> str:
-    """The step that every request for this path ends in before it can reach a go_handler; empty if none."""
-    for node in nodes:
-        if node.end is _End.SERVE:
-            return ""
-        if node.end is _End.SITE and node.test is None:
-            return f"{node.reason} comes before go_handler" if node.reason else ""
-        if node.end is _End.GROUP and node.test is None:
-            reason = _shut_by(node.inner)
-            if reason or any(inner.end is _End.SERVE and inner.test is None for inner in node.inner):
-                return reason
-    return ""
+def _place(step: Step) -> str:
+    return f"{step.directive.word} ({step.directive.file}:{step.directive.line})"
 
 
 def _only(hosts: Sequence[_Host]) -> Realtime | None:
@@ -228,10 +318,8 @@ def _only(hosts: Sequence[_Host]) -> Realtime | None:
     if len(hosts) != 1 or hosts[0].test is not None:
         return None
     nodes: Sequence[_Node] = hosts[0].nodes
-    while len(nodes) >= 1 and nodes[0].test is None:
-        if nodes[0].end is _End.SERVE:
+    while nodes and nodes[0].test is None:
+        if nodes[0].end is not _End.GROUP:
             return nodes[0].realtime
-        if nodes[0].end is _End.SITE:
-            return None
         nodes = nodes[0].inner
     return None

@@ -8,42 +8,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+LINE = b"\r\n"
 END = b"\r\n\r\n"
-HEAD_BYTES = 16 * 1024
 
 # A control character, a byte above ASCII, or half a line break anywhere makes a head odd.
-_ODD = re.compile(rb"[^\t\r\n\x20-\x7e]|\r(?!\n)|(?<!\r)\n")
+_ODD = re.compile(r"[^\t\r\n\x20-\x7e]|\r(?!\n)|(?<!\r)\n")
+# The plainest of what RFC 3986 section 3.2.2 allows: a name or IPv4 address, or a bracketed IPv6 one.
+_HOST = re.compile(r"(?:[A-Za-z0-9.\-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?")
+_LENGTH = re.compile(r"[0-9]{1,8}")
 
 _COMMON = frozenset(
-    {b"host", b"user-agent", b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"pragma"}
+    {"host", "user-agent", "accept", "accept-encoding", "accept-language", "cache-control", "pragma"}
 )
-PUBLISH_FIELDS = _COMMON | {b"content-length", b"content-type", b"connection", b"x-broadcast-secret"}
+PUBLISH_FIELDS = _COMMON | {"content-length", "content-type", "connection", "x-broadcast-secret"}
 """What a publish request may carry; fields of proxies and browsers, above all, are for Tornado."""
 
 UPGRADE_FIELDS = _COMMON | {
-    b"authorization",
-    b"connection",
-    b"cookie",
-    b"dnt",
-    b"origin",
-    b"priority",
-    b"sec-ch-ua",
-    b"sec-ch-ua-mobile",
-    b"sec-ch-ua-platform",
-    b"sec-fetch-dest",
-    b"sec-fetch-mode",
-    b"sec-fetch-site",
-    b"sec-gpc",
-    b"sec-websocket-extensions",
-    b"sec-websocket-key",
-    b"sec-websocket-version",
-    b"upgrade",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-proto",
-    b"x-real-ip",
+    "authorization",
+    "connection",
+    "cookie",
+    "dnt",
+    "origin",
+    "priority",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-gpc",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "upgrade",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
 }
 """What a WebSocket handshake may carry."""
 
@@ -75,23 +77,19 @@ class Fields:
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
+    @property
+    def has_plain_host(self) -> bool:
+        """Whether Host is there and of the plainest form."""
+        return _HOST.fullmatch(self.get("host")) is not None
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A head that is not odd.
-
-    Attributes:
-        fields: Its header fields.
-        body_bytes: What Content-Length says; 0 without one.
-        keeps_alive: Whether another request may follow on this connection.
-    """
-
-    fields: Fields
-    body_bytes: int
-    keeps_alive: bool
+    @property
+    def body_bytes(self) -> int | None:
+        """What Content-Length says; None if it is not there or not plainly a number below 10^8."""
+        length = self.get("content-length")
+        return int(length) if _LENGTH.fullmatch(length) else None
 
 
-def read_head(lines: bytes, known: frozenset[bytes]) -> Head | None:
+def read_fields(lines: bytes, known: frozenset[str]) -> Fields | None:
     """Read the header lines of a head, request line and final empty line taken off.
 
     Args:
@@ -100,22 +98,36 @@ def read_head(lines: bytes, known: frozenset[bytes]) -> Head | None:
 
     Returns:
         None if anything is odd: a byte that is no visible ASCII, a bare CR or LF, a field that is
-        unknown or there twice, white space before a colon, a folded line, an odd Content-Length.
+        unknown or there twice, white space before a colon, a folded line.
     """
-    if _ODD.search(lines):
+    text = lines.decode("latin-1")
+    if _ODD.search(text):
         return None
     values: dict[str, str] = {}
-    for line in lines.split(b"\r\n"):
-        name, colon, value = line.partition(b":")
+    for line in text.split("\r\n"):
+        name, colon, value = line.partition(":")
         name = name.lower()
-        if name not in known or not colon:
+        if not colon or name not in known or name in values:
             return None
-        key = name.decode("ascii")
-        if key in values:
-            return None
-        values[key] = value.strip(b" \t").decode("ascii")
-    length = values.get("content-length", "0")
-    if not (length.isdigit() and len(length) <= 8) or "host" not in values:
-        return None
-    connection = values.get("connection", "keep-alive").lower()
-    return Head(Fields(values), int(length), connection != "close")
+        values[name] = value.strip(" \t")
+    return Fields(values)
+
+
+def may_go_on(begun: bytes, known: frozenset[str]) -> bool:
+    """Whether header lines that break off anywhere may still become such as ``read_fields`` reads.
+
+    Args:
+        begun: What is there of them.
+        known: Names of the fields that may occur, in lower case.
+    """
+    lines, _, rest = begun.rpartition(LINE)
+    last = rest.removesuffix(b"\r")
+    if b":" in last:
+        return read_fields(begun.removesuffix(b"\r"), known) is not None
+    if last and (last != rest or not _begins_one(last.decode("latin-1").lower(), known)):
+        return False
+    return not lines or read_fields(lines, known) is not None
+
+
+def _begins_one(start: str, known: frozenset[str]) -> bool:
+    return any(name.startswith(start) for name in known)

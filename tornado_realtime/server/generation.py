@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, cast
 
 from tornado_realtime.caddyfile import Directive
-from tornado_realtime.fastlane import Guard, compile_guards
+from tornado_realtime.fastlane import LanePath, LanePlan, lane_paths
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.server import processlog
 from tornado_realtime.settings import Settings
@@ -20,6 +20,7 @@ from tornado_realtime.site.exchange import Exchange, Handler
 from tornado_realtime.site.front import Answer, FrontOptions
 from tornado_realtime.site.paths import clean_path
 from tornado_realtime.site.plan import Door, Plan, Route, ServerPlan, SitePlan, VirtualHost
+from tornado_realtime.site.responder import SERVER_NAME
 from tornado_realtime.wire.base import Farewell
 
 logger = logging.getLogger(__name__)
@@ -81,18 +82,24 @@ class Generation:
         """One for each go_handler, in the order in which they were built."""
         return [instance.realtime for instance in self._instances.values()]
 
-    def guards(self, server: ServerPlan) -> Mapping[str, Guard]:
-        """What the fast lane of this server's listeners has to know, by path."""
-        return compile_guards(server, self._realtime_of, _lane_paths)
+    def lane(self, server: ServerPlan) -> LanePlan:
+        """What the fast lane serves on this server's listeners; nothing over TLS."""
+        if server.tls:
+            return LanePlan()
+        paths, shut = lane_paths(server, self._realtime_of, self._hidden)
+        return lane_plan(server, paths, shut)
 
     def _realtime_of(self, step: GoHandlerStep) -> Realtime:
         return self._instances[id(step.directive)].realtime
 
+    @property
+    def _hidden(self) -> tuple[str, ...]:
+        """Beginnings of paths that no site knows, as publishing has a listener of its own."""
+        return tuple(f"{r.settings.prefix}/internal/" for r in self.realtimes if r.settings.broadcast_listen)
+
     def _guarded(self, answer: Answer) -> Answer:
         """With publishing moved to a listener of its own, no other one knows any internal path."""
-        hidden = tuple(
-            f"{r.settings.prefix}/internal/" for r in self.realtimes if r.settings.broadcast_listen
-        )
+        hidden = self._hidden
         if not hidden:
             return answer
 
@@ -232,7 +239,16 @@ def front_options(server: ServerPlan) -> FrontOptions:
     )
 
 
-def _lane_paths(realtime: Realtime) -> Sequence[str]:
-    if realtime.settings.broadcast_listen:
-        return (realtime.socket_path,)
-    return (realtime.socket_path, realtime.publish_path)
+def lane_plan(server: ServerPlan, paths: Mapping[bytes, LanePath], shut: tuple[str, ...]) -> LanePlan:
+    """The lane of a server's listeners, within the bounds that its options set."""
+    options, usual = server.options, LanePlan()
+    return LanePlan(
+        paths,
+        shut,
+        front_options(server),
+        SERVER_NAME,
+        usual.idle_seconds if options.idle is None else options.idle,
+        usual.head_seconds if options.read_header is None else min(options.read_header, usual.head_seconds),
+        options.read_body,
+        options.max_header_bytes or usual.head_bytes,
+    )

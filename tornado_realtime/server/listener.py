@@ -9,16 +9,18 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import bind_sockets, bind_unix_socket, ssl_wrap_socket
 
 from tornado_realtime.connection import PrefixedStream
 from tornado_realtime.errors import ListenError
 from tornado_realtime.fastlane import LaneDoor
+from tornado_realtime.poller import Poller
 
 logger = logging.getLogger(__name__)
 
@@ -151,33 +153,34 @@ class HttpDoor:
     TLS goes to Tornado at once.
 
     Args:
-        server: The real HTTP server.
+        server: The real HTTP server; a new one counts for connections that come to it from then on.
         tls: Its certificates; None for plain HTTP.
-        lane: The lane of this listener.
+        poller: Watches the connections in the lane.
+
+    Attributes:
+        lane: Of this listener.
     """
 
-    def __init__(self, server: HTTPServer, tls: ssl.SSLContext | None, lane: LaneDoor) -> None:
+    def __init__(self, server: HTTPServer, tls: ssl.SSLContext | None, poller: Poller) -> None:
         self.server = server
         self.tls = tls
-        self.lane = lane
-        lane.hand_over = self._serve_with_tornado
+        self.lane = LaneDoor(poller, self._take_over)
 
     def serve(self, connection: socket.socket, address: Any) -> None:
         """Begin to serve one connection."""
         if self.tls is None:
             self.lane.serve(connection, address)
         else:
-            self._serve_with_tornado(connection, address, b"", b"")
+            self._begin(connection, address, partial(_tls_stream, connection, self.tls))
 
-    def _serve_with_tornado(
-        self, connection: socket.socket, address: Any, unread: bytes, unsent: bytes
-    ) -> None:
+    def _take_over(self, connection: socket.socket, address: Any, unread: bytes, unsent: bytes) -> None:
+        """Go on where the lane ended. It began without TLS, whatever the listener speaks by now."""
+        self._begin(connection, address, partial(_plain_stream, connection, unread, unsent))
+
+    def _begin(self, connection: socket.socket, address: Any, stream: Callable[[], IOStream]) -> None:
         try:
-            stream = self._stream(connection, unread)
-            if unsent:
-                stream.write(unsent)
-            self.server.handle_stream(stream, address)
-        except (OSError, StreamClosedError) as error:
+            self.server.handle_stream(stream(), address)
+        except OSError as error:
             # The peer was gone before it could be served.
             logger.debug("a connection failed at once: %s", error)
             connection.close()
@@ -185,8 +188,14 @@ class HttpDoor:
             logger.exception("a new connection failed unexpectedly")
             connection.close()
 
-    def _stream(self, connection: socket.socket, unread: bytes) -> IOStream:
-        if self.tls is None:
-            return PrefixedStream(connection, unread) if unread else IOStream(connection)
-        wrapped = ssl_wrap_socket(connection, self.tls, server_side=True, do_handshake_on_connect=False)
-        return SSLIOStream(wrapped, ssl_options=self.tls)
+
+def _plain_stream(connection: socket.socket, unread: bytes, unsent: bytes) -> IOStream:
+    stream = PrefixedStream(connection, unread) if unread else IOStream(connection)
+    if unsent:
+        stream.write(unsent)
+    return stream
+
+
+def _tls_stream(connection: socket.socket, context: ssl.SSLContext) -> IOStream:
+    wrapped = ssl_wrap_socket(connection, context, server_side=True, do_handshake_on_connect=False)
+    return SSLIOStream(wrapped, ssl_options=context)

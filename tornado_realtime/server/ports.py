@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from tornado_realtime.errors import ListenError
-from tornado_realtime.fastlane import LaneDoor, LanePath, Trust, lane_paths, open_guard
+from tornado_realtime.fastlane import LanePlan, publish_paths
 from tornado_realtime.poller import Poller, make_poller
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.server.generation import Generation
@@ -23,7 +23,6 @@ from tornado_realtime.server.tls import make_context
 from tornado_realtime.site.addresses import Listener
 from tornado_realtime.site.front import SiteFront
 from tornado_realtime.site.plan import ServerPlan
-from tornado_realtime.site.responder import SERVER_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -39,20 +38,16 @@ class Wanted:
     Attributes:
         listener: Where.
         server: The HTTP server.
-        paths: What the fast lane serves.
-        trust: Whom the lane believes about its clients.
+        lane: What the fast lane serves.
         tls: Certificates; None for plain HTTP.
         front: The sites; None on a listener for publishing.
-        shut: Why the lane does not serve a path, for the log.
     """
 
     listener: Listener
     server: HTTPServer
-    paths: Mapping[bytes, LanePath]
-    trust: Trust = field(default_factory=Trust)
+    lane: LanePlan = field(default_factory=LanePlan)
     tls: ssl.SSLContext | None = None
     front: SiteFront | None = None
-    shut: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -73,20 +68,10 @@ def wanted_by(generation: Generation) -> list[Wanted]:
     found: dict[tuple[str, str, int], Wanted] = {}
     for server, answer, options in generation.sites:
         tls = make_context(server)
-        guards = generation.guards(server)
-        paths = lane_paths(guards, generation.realtimes)
-        shut = [f"{path}: {guard.shut}" for path, guard in guards.items() if guard.shut]
+        lane = generation.lane(server)
         for listener in server.listeners:
             front = SiteFront(answer, options)
-            found[_key(listener)] = Wanted(
-                listener,
-                _http_server(front, server),
-                paths,
-                Trust(options.trusted_proxies, options.client_ip_headers),
-                tls,
-                front,
-                shut,
-            )
+            found[_key(listener)] = Wanted(listener, _http_server(front, server), lane, tls, front)
     for realtime in generation.realtimes:
         if realtime.settings.broadcast_listen:
             wanted = _publish_listener(realtime)
@@ -115,11 +100,10 @@ def _http_server(front: SiteFront, server: ServerPlan) -> HTTPServer:
 def _publish_listener(realtime: Realtime) -> Wanted:
     host, _, port = realtime.settings.broadcast_listen.rpartition(":")
     application = Application(list(realtime.publish_routes), log_function=lambda _handler: None)
-    guards = {realtime.publish_path: open_guard(realtime)}
     return Wanted(
         Listener(host.strip("[]"), int(port)),
         HTTPServer(application, idle_connection_timeout=IDLE_TIMEOUT),
-        lane_paths(guards, [realtime]),
+        LanePlan(publish_paths(realtime)),
     )
 
 
@@ -193,14 +177,14 @@ class Ports:
             key = _key(want.listener)
             port = self._open.get(key)
             if port is None:
-                self._open[key] = _opened(bound[key], want, self._lane_door(want))
+                self._open[key] = _opened(bound[key], want, self._lane_poller())
             else:
                 _swap(port, want)
 
-    def _lane_door(self, want: Wanted) -> LaneDoor:
+    def _lane_poller(self) -> Poller:
         if self._poller is None:
             self._poller = make_poller(asyncio.get_running_loop())
-        return LaneDoor(self._poller, SERVER_NAME if want.front is not None else "")
+        return self._poller
 
     def _retire(self, port: _Port) -> None:
         port.acceptor.stop()
@@ -230,9 +214,9 @@ def unbind(bound: dict[tuple[str, str, int], list[socket.socket]]) -> None:
             sock.close()
 
 
-def _opened(sockets: Sequence[socket.socket], want: Wanted, lane: LaneDoor) -> _Port:
-    lane.set_paths(want.paths, want.trust)
-    door = HttpDoor(want.server, want.tls, lane)
+def _opened(sockets: Sequence[socket.socket], want: Wanted, poller: Poller) -> _Port:
+    door = HttpDoor(want.server, want.tls, poller)
+    door.lane.follow(want.lane)
     acceptor = Acceptor(sockets, door.serve)
     acceptor.start()
     for place in dict.fromkeys(_place(address, want) for address in acceptor.addresses):
@@ -261,12 +245,12 @@ def _swap(port: _Port, want: Wanted) -> None:
         want.front = port.front
     port.front = want.front
     port.door.server, port.door.tls = want.server, want.tls
-    port.door.lane.set_paths(want.paths, want.trust)
+    port.door.lane.follow(want.lane)
     _tell_of_shut_lanes(want)
 
 
 def _tell_of_shut_lanes(want: Wanted) -> None:
-    for reason in want.shut if want.tls is None else ():
+    for reason in want.lane.shut:
         logger.info("no fast lane on %s for %s", want.listener, reason)
 
 
