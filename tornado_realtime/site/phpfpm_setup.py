@@ -33,6 +33,9 @@ _OUR_INI = {
     "cgi.fix_pathinfo": "1",
     # With it a line would come twice: PHP writes it to the master's log in any case.
     "fastcgi.logging": "0",
+    # A warning, of a form that is too large for instance, is for the log and not for visitors.
+    "display_errors": "0",
+    "log_errors": "1",
     # As much as we let through.
     "post_max_size": "10M",
     "upload_max_filesize": "10M",

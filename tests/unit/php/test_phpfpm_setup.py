@@ -73,6 +73,8 @@ def test_the_command_line() -> None:
     assert settings == [
         "cgi.fix_pathinfo=1",
         "fastcgi.logging=0",
+        "display_errors=0",
+        "log_errors=1",
         "post_max_size=1M",
         "upload_max_filesize=10M",
         "memory_limit=256M",
