@@ -12,6 +12,7 @@ from typing import Any
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.util import ObjectDict
 from tornado.web import Finish
+from tornado.websocket import WebSocketHandler
 
 from tornado_realtime.auth import Authenticator, User
 from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
@@ -44,8 +45,11 @@ class SocketDoor:
     origins: Sequence[str] = ()
 
 
-class SocketHandler(PlainHandler):
-    """One handshake. It is a handler only until the 101; then a Connection takes the bare socket over."""
+class SocketHandler(PlainHandler, WebSocketHandler):
+    """One handshake. It is a handler only until the 101; then a Connection takes the bare socket over.
+
+    Tornado knows it for what it is, a WebSocketHandler, but nothing of Tornado's own handshake is used.
+    """
 
     SUPPORTED_METHODS = (*PlainHandler.SUPPORTED_METHODS, "TRACE", "CONNECT")
 
