@@ -302,11 +302,17 @@ class Realtime:
         )
 
     def _make_hub(self) -> Hub:
+        return Hub(self._broker_maker(self.settings), self._limits)
+
+    @property
+    def _limits(self) -> Limits:
         settings = self.settings
-        limits = Limits(
-            settings.max_message_size_bytes, settings.send_queue_frames, settings.send_queue_bytes
+        return Limits(
+            settings.max_message_size_bytes,
+            settings.send_queue_frames,
+            settings.send_queue_bytes,
+            drop_oldest=settings.slow_consumer == "drop_oldest",
         )
-        return Hub(self._broker_maker(settings), limits)
 
     def _make_authenticator(self) -> Authenticator:
         settings = self.settings

@@ -51,6 +51,7 @@ class Settings:
     max_publication_size_bytes: int = 1024 * 1024
     send_queue_frames: int = 256
     send_queue_bytes: int = 1024 * 1024
+    slow_consumer: str = "disconnect"
     prefix: str = ""
     socket_path: str = "/ws"
     publish_path: str = "/internal/broadcast"
@@ -258,8 +259,15 @@ OPTIONS: tuple[Option, ...] = (
         _send_queue,
         "FRAMES [SIZE]",
         "256 1MiB",
-        "What may wait for one client's socket before it is closed as a slow consumer.",
+        "What may wait for one client's socket; who would exceed it is a slow consumer.",
         most=2,
+    ),
+    Option(
+        "slow_consumer",
+        _one_of("slow_consumer", "disconnect", "drop_oldest"),
+        "disconnect|drop_oldest",
+        "disconnect",
+        "What happens to a slow consumer: `disconnect` closes it, `drop_oldest` drops what waited longest.",
     ),
 )
 """Everything that may stand in a go_handler block."""

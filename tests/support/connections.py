@@ -32,6 +32,9 @@ class NotingOwner(Owner):
         self.notes.append("overflowed")
         self.on_overflow(connection)
 
+    def dropped(self, connection: Connection, frames: int) -> None:
+        self.notes.append(f"dropped {frames}")
+
     def backlogged(self, connection: Connection) -> None:
         self.notes.append("backlogged")
 

@@ -21,7 +21,6 @@ from tests.support.rawhttp import Answered, RawClient
 from tests.unit.wire.client_frames import CLOSE, TEXT, client_frame
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
-from tornado_realtime.connection import Limits
 from tornado_realtime.hub import Heart, Hub
 from tornado_realtime.poller import Poller
 from tornado_realtime.realtime import Realtime
@@ -202,13 +201,9 @@ class TunedRealtime(Realtime):
     poller: Callable[[asyncio.AbstractEventLoop], Poller] | None = None
 
     def _make_hub(self) -> Hub:
-        loop, settings = asyncio.get_running_loop(), self.settings
-        limits = Limits(
-            settings.max_message_size_bytes, settings.send_queue_frames, settings.send_queue_bytes
-        )
-        kind = type(self)
+        loop, kind = asyncio.get_running_loop(), type(self)
         poller = kind.poller(loop) if kind.poller is not None else None
-        return Hub(kind.broker(), limits, kind.heart(loop), poller)
+        return Hub(kind.broker(), self._limits, kind.heart(loop), poller)
 
 
 def realtime(**options: Any) -> Realtime:

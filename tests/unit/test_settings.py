@@ -55,6 +55,7 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"send_queue": (1_000_000, "1KiB")},
         {"send_queue_frames": 1_000_000, "send_queue_bytes": 1024},
     ),
+    ("slow_consumer drop_oldest", {"slow_consumer": "drop_oldest"}, {"slow_consumer": "drop_oldest"}),
 ]
 
 

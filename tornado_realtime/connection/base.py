@@ -30,11 +30,13 @@ class Limits:
         message_bytes: Longest message a client may send, over all its fragments.
         outbox_frames: Most frames that may wait for a client's socket.
         outbox_bytes: Most bytes that may wait; one longer publication still goes to an empty outbox.
+        drop_oldest: Whether a slow client loses what waited longest, instead of its connection.
     """
 
     message_bytes: int = 512
     outbox_frames: int = 256
     outbox_bytes: int = 1024 * 1024
+    drop_oldest: bool = False
 
 
 class Phase(IntEnum):
@@ -54,7 +56,10 @@ class Owner(Protocol):
         """A whole message came in."""
 
     def overflowed(self, connection: Connection) -> None:
-        """The outbox is full: a slow consumer. The frames offered last were not queued."""
+        """The outbox is full: a slow consumer, to be closed. The frames offered last need not be queued."""
+
+    def dropped(self, connection: Connection, frames: int) -> None:
+        """The outbox was full: so many of the oldest frames in it were dropped."""
 
     def backlogged(self, connection: Connection) -> None:
         """The socket refused bytes: an outbox exists from now on."""
@@ -124,19 +129,19 @@ class Connection(ABC):
         """Write ``batch``, or queue what the socket refuses. Never waits, never raises.
 
         Nothing is ever written past a backlog, so frames keep their order. An outbox that would grow
-        over its bounds makes this a slow consumer: the owner is told and the batch is not queued.
+        over its bounds makes this a slow consumer: the owner is told that, or what was dropped.
         """
-        if self.outbox is not None:
-            if self._has_room(batch):
-                self.outbox.push(batch)
-            else:
-                self._owner.overflowed(self)
-            return
-        self._put(batch)
+        outbox = self.outbox
+        if outbox is None:
+            self._put(batch)
+        elif self._has_room(outbox, batch):
+            outbox.push(batch)
+        else:
+            self._overflow(outbox, batch)
 
     def send(self, frame: bytes) -> None:
-        """Offer one finished frame."""
-        self.offer(Batch.of((frame,)))
+        """Offer one finished frame that answers the client, or asks for its answer; it is never dropped."""
+        self.offer(Batch.of((frame,), kept=True))
 
     def on_writable(self) -> None:
         """The kernel takes bytes again."""
@@ -173,13 +178,31 @@ class Connection(ABC):
             self._want_write(True)
             self._owner.backlogged(self)
 
-    def _has_room(self, batch: Batch) -> bool:
-        outbox, limits = self.outbox, self._owner.limits
-        assert outbox is not None
+    def _has_room(self, outbox: Outbox, batch: Batch) -> bool:
+        limits = self._owner.limits
         return (
             outbox.frames + len(batch.ends) <= limits.outbox_frames
             and outbox.size_bytes + len(batch.data) <= limits.outbox_bytes
         )
+
+    def _overflow(self, outbox: Outbox, batch: Batch) -> None:
+        """Do with a slow consumer what the policy says."""
+        limits = self._owner.limits
+        # A larger publication may be on its way; what the client is answered meanwhile is not its fault.
+        is_excused = batch.kept and outbox.size_bytes > limits.outbox_bytes
+        if limits.drop_oldest or is_excused:
+            outbox.push(batch)
+            if limits.drop_oldest:
+                self._drop_oldest(outbox, limits)
+            # Who asks and asks and does not read the answers is not spared.
+            if not batch.kept or outbox.keeps_within(limits.outbox_frames, limits.outbox_bytes):
+                return
+        self._owner.overflowed(self)
+
+    def _drop_oldest(self, outbox: Outbox, limits: Limits) -> None:
+        dropped = outbox.drop_oldest(limits.outbox_frames, limits.outbox_bytes)
+        if dropped:
+            self._owner.dropped(self, dropped)
 
     def _forget_outbox(self) -> None:
         self.outbox = None

@@ -129,8 +129,10 @@ class Heart:
         return self._backlogged.keys()
 
     def drained(self, connection: Connection) -> None:
-        """Its outbox is empty."""
+        """Its outbox is empty; only now can it know of a ping that waited in there."""
         self._backlogged.pop(connection, None)
+        if connection.awaiting_pong and connection.phase is Phase.OPEN:
+            self._look_again(connection, self._pong_timeout)
 
     # -- the beat ----------------------------------------------------------------------------------
 
@@ -181,16 +183,24 @@ class Heart:
     def _look(self, connection: Connection) -> None:
         if connection.phase is Phase.CLOSED or connection.due > self._beat_at(self._loop.time()):
             return
-        if connection.phase is Phase.CLOSING or connection.awaiting_pong:
+        if connection.phase is Phase.CLOSING:
             connection.abort()
-            return
-        if connection.pinged:
+        elif connection.awaiting_pong:
+            self._miss_pong(connection)
+        elif connection.pinged:
             connection.pinged = False
             self._look_again(connection, self._ping_interval - self._pong_timeout)
-            return
-        connection.pinged = connection.awaiting_pong = True
-        self._look_again(connection, self._pong_timeout)
-        connection.send(PING)
+        else:
+            connection.pinged = connection.awaiting_pong = True
+            self._look_again(connection, self._pong_timeout)
+            connection.send(PING)
+
+    def _miss_pong(self, connection: Connection) -> None:
+        """Give it up; but a slow client, whose ping may not be out yet, lives while it takes something."""
+        if connection in self._backlogged:
+            self._look_again(connection, self._pong_timeout)
+        else:
+            connection.abort()
 
     def _look_again(self, connection: Connection, after: float) -> None:
         connection.due = self._lively.put(connection, self._beat_at(self._loop.time() + after))

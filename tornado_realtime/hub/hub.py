@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tornado_realtime.hub.fanout import Fanout
 from tornado_realtime.hub.heart import Heart
+from tornado_realtime.hub.slow import LossLog
 from tornado_realtime.hub.turns import LoopTurns
 from tornado_realtime.metrics import Gauge, Registry
 from tornado_realtime.poller import make_poller
@@ -55,6 +56,7 @@ class Hub:
         self.metrics = Registry(self._gauges())
         self._counters = self.metrics.counters
         self._fanout = Fanout(limits, loop.call_soon, counters=self._counters)
+        self._losses = LossLog(loop.time)
         self._emptied: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
@@ -184,6 +186,11 @@ class Hub:
             )
         connection.close(connection.wire.farewell(Farewell.SLOW), discard=True)
 
+    def dropped(self, connection: Connection, frames: int) -> None:
+        """See connection.Owner."""
+        self._counters.frames_dropped += frames
+        self._losses.lost(connection, frames)
+
     def backlogged(self, connection: Connection) -> None:
         """See connection.Owner."""
         self._heart.backlogged(connection)
@@ -202,6 +209,7 @@ class Hub:
     def closed(self, connection: Connection) -> None:
         """See connection.Owner."""
         self._heart.closed(connection)
+        self._losses.forget(connection)
         self.connections.discard(connection)
         if not self.connections and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)

@@ -70,23 +70,21 @@ class Batch:
     Attributes:
         data: The frames, one after the other.
         ends: Where each frame ends in ``data``, in bytes, rising.
+        kept: Whether a slow client, too, must get them: replies, pings and pongs. Publications need not.
     """
 
     data: bytes
     ends: tuple[int, ...]
+    kept: bool = False
 
     @classmethod
-    def of(cls, frames: Sequence[bytes]) -> Batch:
+    def of(cls, frames: Sequence[bytes], kept: bool = False) -> Batch:
         """Join ``frames``; a single one is not copied."""
-        return cls(b"".join(frames), tuple(accumulate(map(len, frames))))
+        return cls(b"".join(frames), tuple(accumulate(map(len, frames))), kept)
 
-    def frames_after(self, sent: int) -> int:
-        """How many frames are not wholly out when the first ``sent`` bytes are."""
-        return len(self.ends) - bisect_right(self.ends, sent)
-
-    def at_boundary(self, sent: int) -> bool:
-        """Whether no frame is cut in two when the first ``sent`` bytes are out."""
-        return self.next_boundary(sent) == sent
+    def frames_between(self, start: int, stop: int) -> int:
+        """How many frames end after byte ``start`` and not after byte ``stop``."""
+        return bisect_right(self.ends, stop) - bisect_right(self.ends, start)
 
     def next_boundary(self, sent: int) -> int:
         """The first place at or after ``sent`` where no frame is cut in two; at most ``len(data)``."""

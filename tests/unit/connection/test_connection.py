@@ -136,7 +136,7 @@ def test_one_batch_above_the_bounds_goes_to_a_client_that_has_no_outbox() -> Non
     connection = ScriptedConnection(owner, 5)
     connection.offer(batch(b"x" * 100))
     assert owner.notes == ["backlogged"]
-    connection.send(HELLO)
+    connection.offer(batch(b"hello"))
     assert owner.notes == ["backlogged", "overflowed"]
 
 

@@ -165,6 +165,41 @@ def test_a_client_that_caught_up_is_not_dropped(owner: BeatingOwner) -> None:
     assert connection.stage == "OPEN"
 
 
+def test_a_slow_client_need_not_answer_a_ping_that_is_behind_what_it_takes(owner: BeatingOwner) -> None:
+    connection = owner.open(*[1] * 1000)
+    connection.send(text_frame(b"x" * 60))
+    for _ in range(33):
+        pass_seconds(owner, 3)
+        connection.on_writable()
+    assert connection.stage == "OPEN"
+    assert connection.awaiting_pong
+    connection.script.clear()
+    connection.on_writable()
+    assert connection.sent.endswith(PING)
+    pass_seconds(owner, 4.9)
+    assert connection.stage == "OPEN"
+    pass_seconds(owner, 2.1)
+    assert connection.stage == "CLOSED"
+
+
+def test_a_slow_client_that_answers_at_last_lives_on(owner: BeatingOwner) -> None:
+    connection = owner.open()
+    pass_seconds(owner, 53)
+    connection.script.append(AGAIN)
+    connection.send(text_frame(b"hello"))
+    pass_seconds(owner, 8)
+    connection.on_writable()
+    assert connection.sent.endswith(PING)
+    pass_seconds(owner, 4)
+    connection.receive(PONG_FROM_CLIENT)
+    pass_seconds(owner, 40)
+    assert connection.stage == "OPEN"
+    assert connection.sent.count(PING) == 1
+    pass_seconds(owner, 20)
+    assert connection.stage == "CLOSED"
+    assert connection.sent.count(PING) == 2
+
+
 def test_a_goodbye_is_waited_for_10_seconds(owner: BeatingOwner) -> None:
     connection = owner.open()
     connection.close(BYE)

@@ -55,8 +55,8 @@ def test_long_close_reason_is_cut_at_a_character() -> None:
 def test_batch_knows_its_boundaries() -> None:
     batch = Batch.of([b"aa", b"bbb", b"c"])
     assert batch == Batch(b"aabbbc", (2, 5, 6))
-    assert [batch.frames_after(sent) for sent in range(7)] == [3, 3, 2, 2, 2, 1, 0]
-    assert [batch.at_boundary(sent) for sent in range(7)] == [True, False, True, False, False, True, True]
+    assert [batch.frames_between(sent, 6) for sent in range(7)] == [3, 3, 2, 2, 2, 1, 0]
+    assert [batch.frames_between(1, stop) for stop in range(1, 7)] == [0, 1, 1, 1, 2, 3]
     assert [batch.next_boundary(sent) for sent in range(7)] == [0, 2, 2, 5, 5, 5, 6]
 
 
@@ -67,12 +67,7 @@ def test_batch_of_one_frame_copies_nothing() -> None:
 
 def test_batch_without_frames() -> None:
     empty = Batch.of([])
-    assert (empty.data, empty.frames_after(0), empty.at_boundary(0), empty.next_boundary(0)) == (
-        b"",
-        0,
-        True,
-        0,
-    )
+    assert (empty.data, empty.frames_between(0, 0), empty.next_boundary(0)) == (b"", 0, 0)
 
 
 @settings(deadline=None)
@@ -80,7 +75,7 @@ def test_batch_without_frames() -> None:
 def test_batch_agrees_with_counting(frames: list[bytes], data: st.DataObject) -> None:
     batch = Batch.of(frames)
     sent = data.draw(st.integers(0, len(batch.data)))
+    stop = data.draw(st.integers(sent, len(batch.data)))
     ends = [sum(map(len, frames[: count + 1])) for count in range(len(frames))]
-    assert batch.frames_after(sent) == sum(end > sent for end in ends)
-    assert batch.at_boundary(sent) == (sent in (0, *ends))
+    assert batch.frames_between(sent, stop) == sum(sent < end <= stop for end in ends)
     assert batch.next_boundary(sent) == min(end for end in (0, *ends) if end >= sent)
