@@ -22,6 +22,7 @@ if [ "${1:-run}" = test ]; then
     need redis-server redis-server
     need nginx-light nginx
     need curl curl
+    need openssl openssl
     need chromium chromium chromium-browser
 fi
 [ -z "$missing" ] && exit 0
