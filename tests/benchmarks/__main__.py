@@ -155,7 +155,7 @@ def main() -> int:
     except MissingError as error:
         _print(f"the load generator cannot be built: {error}")
         return 1
-    run_suite(session.plan, session.chosen, results)
+    run_suite(session.plan, session.chosen, session.scale.repeats, results)
     _say(session, results, session.write(results, session.about()))
     return 1 if any(name == "ours" for _, name in results.failures) else 0
 

@@ -56,6 +56,7 @@ def _python(package: str, script: str, publish: tuple[str, ...], ports: int = 1)
             publish_port=numbers[-1],
             subscribe=("--subscribe", SUBSCRIBE),
             publish=publish,
+            variables=install.libraries_for(package),
             version=install.version_of(lambda: install.python_package_version(package)),
         )
 

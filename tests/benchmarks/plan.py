@@ -26,6 +26,7 @@ class Scale:
         idle: Connections of which the memory is weighed.
         handshakes: Connections that are opened for their rate.
         growth: Sizes of the growing fan-out.
+        repeats: How often a run that other programs disturbed is tried again.
     """
 
     name: str
@@ -37,10 +38,11 @@ class Scale:
     idle: int
     handshakes: int
     growth: tuple[int, ...]
+    repeats: int
 
 
-FULL = Scale("full", 5, 3.0, 0.7, 10.0, 10_000, 10_000, 10_000, (10, 100, 300, 1000, 3000, 10_000))
-QUICK = Scale("quick", 1, 0.7, 0.2, 1.5, 3_000, 2_000, 2_000, (100, 1000, 3000))
+FULL = Scale("full", 5, 3.0, 0.7, 10.0, 10_000, 10_000, 10_000, (10, 100, 300, 1000, 3000, 10_000), 2)
+QUICK = Scale("quick", 1, 0.7, 0.2, 1.5, 3_000, 2_000, 2_000, (100, 1000, 3000), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.load import Run
+from tests.benchmarks.load import DISTURBED, Run
 from tests.benchmarks.plan import Column, Comparison, Row, Scenario, Side
 from tests.benchmarks.suite import Results
 from tornado_realtime.bench.statistics import Spread, ratios
@@ -196,6 +196,16 @@ def _costs(runs: Sequence[Run], phase: str) -> tuple[str, str, str]:
     return f"{server:.0%}", f"{generator:.0%}", latency
 
 
+def disturbances(results: Results) -> str:
+    """How far other programs had a part in the figures."""
+    runs = [run for found in results.runs.values() for run in found]
+    disturbed = sum(run.is_disturbed() for run in runs)
+    return (
+        f"{disturbed} of {len(runs)} runs were disturbed: other programs kept server or generator waiting "
+        f"for more than {DISTURBED:.0%} of the time.\n"
+    )
+
+
 def failures_list(results: Results) -> str:
     """Runs that do not count."""
     return "".join(
@@ -232,6 +242,7 @@ def report(
         *(f"![{what}]({file})\n" for what, file in images.items()),
         "### Everybody\n",
         *tables,
+        disturbances(results),
         "### Who\n\n" + contenders_table(results),
         "### What it cost\n\n" + costs_table(plan, results),
     ]

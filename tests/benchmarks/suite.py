@@ -143,32 +143,31 @@ def prepare(names: Sequence[str]) -> Results:
     return results
 
 
-def run_suite(plan: Sequence[Scenario], chosen: Sequence[str], results: Results) -> None:
+def run_suite(plan: Sequence[Scenario], chosen: Sequence[str], repeats: int, results: Results) -> None:
     """Run everything.
 
     Args:
         plan: The scenarios.
         chosen: Contenders to run; all when empty.
+        repeats: How often a disturbed run is tried again.
         results: Gets what comes out.
     """
     progress = Progress(sum(s.rounds * len(runners(s, chosen)) for s in plan))
     for scenario in plan:
         for number, name in turns(scenario, runners(scenario, chosen)):
-            progress.begin(
-                f"{scenario.title}, round {number + 1}/{scenario.rounds}: {CONTENDERS[name].title}"
-            )
-            progress.end(_run_one(results, scenario, name))
+            title = f"{scenario.title}, round {number + 1}/{scenario.rounds}: {CONTENDERS[name].title}"
+            progress.begin(title)
+            progress.end(_run_one(results, scenario, name, repeats))
 
 
-def _run_one(results: Results, scenario: Scenario, name: str) -> str:
+def _run_one(results: Results, scenario: Scenario, name: str, repeats: int) -> str:
     """Run one contender once; what is to be said about it."""
     if name in results.missing:
         return "missing"
-    launch = CONTENDERS[name].launch(_room(name))
-    if scenario.work.per_request > 1 and not launch.batch:
+    if scenario.work.per_request > 1 and not CONTENDERS[name].launch(_room(name)).batch:
         return results.absent.setdefault((scenario.name, name), "it takes one message a request")
     try:
-        run = _measure(launch, RUNS / name, scenario)
+        run = _least_disturbed(name, scenario, repeats)
     except (RoomError, LoadError) as error:
         results.failures.setdefault((scenario.name, name), []).append(str(error))
         return f"FAILED: {error}"
@@ -180,6 +179,14 @@ def _run_one(results: Results, scenario: Scenario, name: str) -> str:
     return _summary(scenario, run)
 
 
+def _least_disturbed(name: str, scenario: Scenario, repeats: int) -> Run:
+    """One run; tried again when other programs got in its way, except to get rid of a loss."""
+    found = [_measure(name, scenario)]
+    while found[-1].is_disturbed() and len(found) <= repeats and not found[-1].problems():
+        found.append(_measure(name, scenario))
+    return found[-1] if found[-1].problems() else min(found, key=lambda run: run.waited)
+
+
 def _room(name: str) -> Room:
     folder = RUNS / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -187,8 +194,10 @@ def _room(name: str) -> Room:
     return Room(folder)
 
 
-def _measure(launch: Launch, folder: Path, scenario: Scenario) -> Run:
-    with serving(Room(folder), launch) as pids:
+def _measure(name: str, scenario: Scenario) -> Run:
+    room = _room(name)
+    launch = CONTENDERS[name].launch(room)
+    with serving(room, launch) as pids:
         run = run_load(launch, pids, scenario.work)
         found = _loop_turn(launch)
     return Run({**run.raw, "loop_turn_ms": found * 1000}) if found is not None else run

@@ -70,6 +70,7 @@ void histogram_print(const char *name, const struct histogram *h);
 uint64_t now_ns(void);
 double own_cpu_seconds(void);
 double servers_cpu_seconds(void);
+double waited_seconds(void);
 long servers_rss_kib(void);
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

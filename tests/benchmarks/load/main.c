@@ -80,13 +80,13 @@ static void connect_all(void)
 
 struct mark {
     uint64_t time;
-    double own_cpu, servers_cpu;
+    double own_cpu, servers_cpu, waited;
     struct sample sample;
 };
 
 static struct mark mark_now(void)
 {
-    return (struct mark){now_ns(), own_cpu_seconds(), servers_cpu_seconds(), subscribers_sample()};
+    return (struct mark){now_ns(), own_cpu_seconds(), servers_cpu_seconds(), waited_seconds(), subscribers_sample()};
 }
 
 static void publish_for(const struct phase *phase, double seconds)
@@ -110,8 +110,8 @@ static void print_phase(const struct phase *phase, struct mark a, struct mark b,
            phase->name, phase->window, phase->rate, seconds, said.published, said.answered, said.refused);
     printf("\"deliveries\":%lu,\"drained\":%s,\"lost\":%ld,\"wrong\":%d,\"gone\":%d,\"pings\":%lu,", heard.delivered,
            drained ? "true" : "false", lost, subscribers_wrong(), heard.gone, heard.pings);
-    printf("\"generator_cpu\":%.4f,\"server_cpu\":%.4f,\"sample_messages\":%lu,\"sample_segments\":%lu,",
-           (b.own_cpu - a.own_cpu) / seconds, (b.servers_cpu - a.servers_cpu) / seconds,
+    printf("\"generator_cpu\":%.4f,\"server_cpu\":%.4f,\"waited\":%.4f,\"sample_messages\":%lu,\"sample_segments\":%lu,",
+           (b.own_cpu - a.own_cpu) / seconds, (b.servers_cpu - a.servers_cpu) / seconds, (b.waited - a.waited) / seconds,
            b.sample.messages - a.sample.messages, b.sample.segments - a.sample.segments);
     histogram_print("latency_ms", &heard.latency);
     putchar(',');
@@ -258,13 +258,13 @@ static void raise_descriptor_limit(void)
         die("%d subscribers need more descriptors than the limit of %lu", opt.subscribers, limit.rlim_cur);
 }
 
-static void print_connecting(uint64_t start, double own_cpu, double servers_cpu, long rss)
+static void print_connecting(struct mark start, long rss)
 {
-    double seconds = opt.subscribers ? (double)(now_ns() - start) / 1e9 : 1e9;
+    double seconds = opt.subscribers ? (double)(now_ns() - start.time) / 1e9 : 1e9;
     printf("{\"subscribers\":%d,\"connected\":%d,\"failed\":%d,\"connect_seconds\":%.4f,\"connect_generator_cpu\":%.4f,"
-           "\"connect_server_cpu\":%.4f,\"rss_before_kib\":%ld,",
-           opt.subscribers, heard.ready, heard.failed, seconds, (own_cpu_seconds() - own_cpu) / seconds,
-           (servers_cpu_seconds() - servers_cpu) / seconds, rss);
+           "\"connect_server_cpu\":%.4f,\"connect_waited\":%.4f,\"rss_before_kib\":%ld,",
+           opt.subscribers, heard.ready, heard.failed, seconds, (own_cpu_seconds() - start.own_cpu) / seconds,
+           (servers_cpu_seconds() - start.servers_cpu) / seconds, (waited_seconds() - start.waited) / seconds, rss);
 }
 
 int main(int argc, char **argv)
@@ -275,10 +275,9 @@ int main(int argc, char **argv)
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     subscribers_open(epoll_fd);
     long rss = servers_rss_kib();
-    double own_cpu = own_cpu_seconds(), servers_cpu = servers_cpu_seconds();
-    uint64_t start = now_ns();
+    struct mark start = mark_now();
     if (opt.subscribers) connect_all();
-    print_connecting(start, own_cpu, servers_cpu, rss);
+    print_connecting(start, rss);
     run_for(opt.settle);
     printf("\"rss_idle_kib\":%ld,\"phases\":[", servers_rss_kib());
     if (opt.publishers && opt.phases_size) publishers_open(epoll_fd);

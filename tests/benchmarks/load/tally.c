@@ -37,6 +37,28 @@ double servers_cpu_seconds(void)
     return total;
 }
 
+static double waited(const char *path)
+{
+    unsigned long long ran = 0, waits = 0;
+    FILE *file = fopen(path, "r");
+    if (!file) return 0;
+    if (fscanf(file, "%llu %llu", &ran, &waits) != 2) waits = 0;
+    fclose(file);
+    return (double)waits / 1e9;
+}
+
+/* How long the generator and the servers' first threads were kept from their cores by somebody else. */
+double waited_seconds(void)
+{
+    double total = waited("/proc/self/schedstat");
+    for (int i = 0; i < opt.pids_size; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/schedstat", opt.pids[i]);
+        total += waited(path);
+    }
+    return total;
+}
+
 /* Resident memory, exactly: the cheap counters of /proc/PID/statm lag behind by megabytes. */
 static long rss_kib(int pid)
 {

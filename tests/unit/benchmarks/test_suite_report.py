@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks import suite
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load import Run
 from tests.benchmarks.plan import CROWD, FANOUT, FULL, IDLE, QUICK, Row, Scale, comparisons, rows, scenarios
@@ -18,9 +19,11 @@ from tests.benchmarks.suite import Results, turns
 from tests.benchmarks.svg import nice_steps, spread_out
 
 
-def _phase(name: str, per_second: float, cpu: float = 0.5) -> dict[str, Any]:
+def _phase(
+    name: str, per_second: float, cpu: float = 0.5, waited: float = 0.02, lost: int = 0
+) -> dict[str, Any]:
     latency = {"count": 10, "max": 9.0, "at": [[part, 1.0] for part in (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)]}
-    counts = {"lost": 0, "refused": 0, "gone": 0, "wrong": 0, "drained": True}
+    counts = {"lost": lost, "refused": 0, "gone": 0, "wrong": 0, "drained": True}
     return {
         **counts,
         "name": name,
@@ -31,6 +34,7 @@ def _phase(name: str, per_second: float, cpu: float = 0.5) -> dict[str, Any]:
         "sample_segments": 20,
         "generator_cpu": cpu,
         "server_cpu": 1.0,
+        "waited": waited,
         "latency_ms": latency,
         "probe_ms": {"max": 7.0},
     }
@@ -38,7 +42,13 @@ def _phase(name: str, per_second: float, cpu: float = 0.5) -> dict[str, Any]:
 
 def _run(per_second: float, kib: float = 1.0, **more: Any) -> Run:
     names = ("w64", "w16", "w1", "rate", "turn")
-    connecting = {"connected": 10, "failed": 0, "connect_seconds": 1.0, "connect_generator_cpu": 0.1}
+    connecting = {
+        "connected": 10,
+        "failed": 0,
+        "connect_seconds": 1.0,
+        "connect_generator_cpu": 0.1,
+        "connect_waited": 0.0,
+    }
     memory = {"rss_before_kib": 0, "rss_idle_kib": 10 * kib}
     return Run({**connecting, **memory, "phases": [_phase(name, per_second, **more) for name in names]})
 
@@ -131,6 +141,29 @@ def test_a_busy_generator_is_marked() -> None:
     results = _results()
     results.runs[FANOUT, "c-joined"] = [_run(100, cpu=0.96)]
     assert line_of(_row("fan-out to 1,000, window 64", "c-joined"), results).theirs == "100 [16.0] †"
+
+
+def _attempts(monkeypatch: pytest.MonkeyPatch, *runs: Run) -> tuple[Run, int]:
+    """What comes of these attempts when there may be two repeats, and how many were needed."""
+    waiting = list(runs)
+    monkeypatch.setattr(suite, "_measure", lambda _name, _scenario: waiting.pop(0))
+    chosen = suite._least_disturbed("ours", scenarios(QUICK)[0], repeats=2)
+    return chosen, len(runs) - len(waiting)
+
+
+def test_a_disturbed_run_is_tried_again_and_the_least_disturbed_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quiet, busy, busier = _run(1), _run(9, waited=0.3), _run(9, waited=0.5)
+    assert _attempts(monkeypatch, quiet, busy) == (quiet, 1)
+    assert _attempts(monkeypatch, busier, quiet, busy) == (quiet, 2)
+    assert _attempts(monkeypatch, busier, busy, busier, quiet) == (busy, 3)
+
+
+def test_a_loss_is_never_tried_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    lossy, quiet = _run(1, waited=0.5, lost=1), _run(1)
+    assert _attempts(monkeypatch, lossy, quiet) == (lossy, 1)
+    assert _attempts(monkeypatch, _run(1, waited=0.2), lossy, quiet) == (lossy, 2)
 
 
 # -- the page ------------------------------------------------------------------------------------------
