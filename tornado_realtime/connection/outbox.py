@@ -119,14 +119,18 @@ class Outbox:
         ends = piece.batch.ends
         first = bisect_right(ends, piece.start)
         enough = max(first + frames, bisect_left(ends, piece.start + size_bytes) + 1)
-        is_newest = all(later.batch.kept for later in islice(self._pieces, 1, None))
-        last = min(enough, len(ends) - is_newest)
+        last = enough if enough < len(ends) else len(ends) - self._is_newest(piece)
         if last <= first:
             return False
         self.frames -= last - first
         self.size_bytes -= ends[last - 1] - piece.start
         self._start_at(ends[last - 1])
         return True
+
+    def _is_newest(self, piece: Piece) -> bool:
+        """Whether nothing but what is to be kept comes behind the first ``piece``."""
+        newest = next(other for other in reversed(self._pieces) if not other.batch.kept)
+        return newest is piece
 
     def keeps_within(self, frames: int, size_bytes: int) -> bool:
         """Whether what is to be kept is within these bounds, publications not counted."""
