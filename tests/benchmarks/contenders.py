@@ -157,6 +157,7 @@ def _nchan(room: Room) -> Launch:
         subscribe=("--path", "/ws?channel=ch%c"),
         publish=_BODY_IS_MESSAGE,
         version=_nchan_version(program),
+        processes=2,
     )
 
 

@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from ctypes.util import find_library
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from tests.benchmarks.places import DISTRIBUTION, GO, HOME, NODE_MODULES, PROGRAMS, ROOT, SOURCES, VENV
@@ -57,15 +58,16 @@ def _run(command: Sequence[str], what: str, cwd: Path | None = None, **variables
 @cache
 def compiled(name: str) -> Path:
     """One of our own C programs: ``load`` (the generator) or ``limit`` (what one core can do)."""
-    sources = sorted((SOURCES / "load").glob("*.c")) if name == "load" else [SOURCES / "peers" / f"{name}.c"]
-    program = PROGRAMS / name
-    newest = max(source.stat().st_mtime for source in [*sources, *(SOURCES / "load").glob("*.h")])
-    if not program.exists() or program.stat().st_mtime < newest:
+    folder = SOURCES / "load"
+    sources = sorted(folder.glob("*.c")) if name == "load" else [SOURCES / "peers" / f"{name}.c"]
+    texts = b"".join(source.read_bytes() for source in [*sources, *sorted(folder.glob("*.h"))])
+    program = PROGRAMS / f"{name}-{sha256(texts).hexdigest()[:12]}"
+    if not program.exists():
         PROGRAMS.mkdir(parents=True, exist_ok=True)
-        compiler = os.environ.get("CC", "cc")
-        _run(
-            [compiler, "-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", str(program), *map(str, sources)], name
-        )
+        unfinished = program.with_suffix(f".{os.getpid()}")
+        flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-o", str(unfinished)]
+        _run([os.environ.get("CC", "cc"), *flags, *map(str, sources)], name)
+        unfinished.replace(program)
     return program
 
 

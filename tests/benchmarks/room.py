@@ -37,6 +37,7 @@ class Launch:
         version: For the report.
         probe: A path for small requests that ask how responsive it is.
         metrics: A path, and a header, of its metrics.
+        processes: How many it consists of.
     """
 
     command: tuple[str, ...]
@@ -49,6 +50,7 @@ class Launch:
     version: str = ""
     probe: str = ""
     metrics: tuple[str, str] = ("", "")
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def serving(room: Room, launch: Launch) -> Iterator[list[int]]:
     try:
         for port in {launch.port, launch.publish_port or launch.port}:
             _wait_for_port(process, port, log_file)
-        yield _family(process.pid)
+        yield _whole_family(process.pid, launch.processes)
     finally:
         _stop(process)
 
@@ -120,6 +122,16 @@ def _wait_for_port(process: subprocess.Popen[bytes], port: int, log_file: Path) 
         if process.poll() is not None or time.monotonic() > deadline:
             raise RoomError(f"it did not start: {last_line(log_file.read_text('utf-8', 'replace'))}")
         time.sleep(0.02)
+
+
+def _whole_family(pid: int, size: int) -> list[int]:
+    """A process and its descendants, once there are as many as there will be."""
+    deadline = time.monotonic() + START_SECONDS
+    while len(found := _family(pid)) < size:
+        if time.monotonic() > deadline:
+            raise RoomError(f"it has {len(found)} processes, not {size}")
+        time.sleep(0.02)
+    return found
 
 
 def last_line(text: str) -> str:

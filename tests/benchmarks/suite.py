@@ -224,11 +224,13 @@ def _loop_turn(launch: Launch) -> float | None:
 def _summary(scenario: Scenario, run: Run) -> str:
     if not run.phases:
         said = f"{run.handshakes_per_second:,.0f} handshakes/s, {run.kib_per_connection:.2f} KiB each"
-        return said + _saturation(run)
-    return ", ".join(
-        f"{phase.name} {_speed(scenario, phase)}{_saturation(run, phase.name)}"
-        for phase in run.phases.values()
-    )
+        said += _saturation(run)
+    else:
+        said = ", ".join(
+            f"{phase.name} {_speed(scenario, phase)}{_saturation(run, phase.name)}"
+            for phase in run.phases.values()
+        )
+    return said + (f" (disturbed: waited {run.waited:.0%})" if run.is_disturbed() else "")
 
 
 def _speed(scenario: Scenario, phase: Phase) -> str:
