@@ -17,6 +17,7 @@ _SITE = """http://127.0.0.1:{port} {{
 	handle @realtime {{
 		go_handler {{
 			{login}
+			wire raw
 			allowed_origins http://127.0.0.1:{port}
 			broadcast_secret {{$BENCH_BROADCAST_SECRET}}
 		}}
