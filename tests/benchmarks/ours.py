@@ -61,6 +61,11 @@ def launch_ours(room: Room) -> Launch:
             *("--publish-path", "/internal/broadcast", "--body", "channel=ch%c&message=%m"),
             *("--publish-header", secret_header),
         ),
+        batch=(
+            *("--publish-path", "/internal/broadcast", "--publish-type", "application/json"),
+            *("--body-head", '{"batch":[', "--separator", ",", "--body-tail", "]}"),
+            *("--body", '{"channel":"ch%c","message":"%m"}', "--publish-header", secret_header),
+        ),
         variables={"BENCH_BROADCAST_SECRET": secret, "BENCH_JWT_SECRET": key},
         version=__version__,
         probe="/",
