@@ -25,7 +25,8 @@ STEADY_PART = 0.5
 """Of the limit that was found, for the steady part."""
 _SPARE_DESCRIPTORS = 64
 
-Say = Callable[[str], None]
+Say = Callable[[str, str], None]
+"""Told what is being done, and how far that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ async def measure(target: Target, options: Options, say: Say) -> Outcome:
     Args:
         target: The server.
         options: How much load.
-        say: Called with one line of progress, now and then.
+        say: Called now and then with the step that is under way, and how far it is.
 
     Raises:
         BenchError: An option is out of bounds; or the server cannot be measured, refused something,
@@ -128,7 +129,7 @@ class _Bench:
     async def run(self) -> Outcome:
         connect_seconds = await self._connect()
         window = Window(self._options.window)
-        self._say("proving that messages arrive")
+        self._say("proving that messages arrive", "")
         await Stretch(self._press, self._crowd, window, 0, most=len(self._channels)).run()
         parts, rate = [], self._options.rate
         if not rate:
@@ -152,7 +153,7 @@ class _Bench:
         async def join_some() -> None:
             for channel in channels:
                 await self._crowd.join(channel)
-                self._say(f"connecting {self._crowd.ready:,} of {total:,}")
+                self._say("connecting", f"{self._crowd.ready:,} of {total:,}")
 
         began = time.monotonic()
         await _all(join_some() for _ in range(min(CONNECTING_SIZE, total)))
@@ -162,9 +163,12 @@ class _Bench:
 
     async def _part(self, name: str, pace: Window | Rate) -> Part:
         seconds = self._options.seconds
-        self._say(f"measuring: {name}, {seconds:g} s")
         cpu = time.process_time()
-        taken = await Stretch(self._press, self._crowd, pace, seconds).run()
+
+        def tick(left: float) -> None:
+            self._say(f"measuring {name}", f"{max(0.0, left):.0f} s left")
+
+        taken = await Stretch(self._press, self._crowd, pace, seconds, tick=tick).run()
         share = (time.process_time() - cpu) / taken
         crowd = self._crowd
         return Part(name, pace, taken, self._press.published, crowd.delivered, crowd.latency, share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tornado_realtime.bench.publishers import Press
@@ -10,6 +11,7 @@ from tornado_realtime.bench.subscribers import Crowd
 from tornado_realtime.errors import BenchError
 
 PATIENCE_SECONDS = 10.0
+TICK_SECONDS = 0.5
 QUIET_SECONDS = 0.02
 """How long to listen for what comes twice."""
 
@@ -45,17 +47,25 @@ class Stretch:
         pace: When to publish.
         seconds: For how long.
         most: Messages to publish at most, whatever the time; None for no such bound.
+        tick: Called twice a second with the seconds that are left.
     """
 
     def __init__(
-        self, press: Press, crowd: Crowd, pace: Window | Rate, seconds: float, most: int | None = None
+        self,
+        press: Press,
+        crowd: Crowd,
+        pace: Window | Rate,
+        seconds: float,
+        most: int | None = None,
+        tick: Callable[[float], None] = lambda _left: None,
     ) -> None:
-        self._press, self._crowd, self._pace, self._most = press, crowd, pace, most
+        self._press, self._crowd, self._pace, self._most, self._tick = press, crowd, pace, most, tick
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._end = self._began + seconds
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._alarm: asyncio.TimerHandle | None = None
+        self._ticker: asyncio.TimerHandle | None = None
 
     async def run(self) -> float:
         """Run it.
@@ -74,13 +84,14 @@ class Stretch:
             self._loop.call_at(self._end + PATIENCE_SECONDS, self._give_up),
         )
         try:
+            self._tell()
             self._work()
             await self._done
             taken = self._loop.time() - self._began
             await asyncio.sleep(QUIET_SECONDS)
             self._check()
         finally:
-            for timer in (*timers, self._alarm):
+            for timer in (*timers, self._alarm, self._ticker):
                 if timer is not None:
                     timer.cancel()
             self._press.on_event = self._crowd.on_event = lambda: None
@@ -123,6 +134,10 @@ class Stretch:
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm = self._loop.call_at(when, self._work)
+
+    def _tell(self) -> None:
+        self._tick(self._end - self._loop.time())
+        self._ticker = self._loop.call_later(TICK_SECONDS, self._tell)
 
     def _check(self) -> None:
         twice = self._crowd.delivered - self._press.expected

@@ -7,8 +7,11 @@ import asyncio
 import json
 import os
 import sys
+import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TextIO
 
 from tornado_realtime.bench import Options, as_json, as_text, measure, parse_target
 from tornado_realtime.bench.options import MOST_SUBSCRIBERS
@@ -16,6 +19,7 @@ from tornado_realtime.errors import BenchError
 from tornado_realtime.units import parse_duration, parse_size
 
 SECRET_VARIABLE = "BROADCAST_SECRET_KEY"  # noqa: S105 - a name, not the secret
+STATUS_SECONDS = 0.1
 _DEFAULTS = Options()
 
 
@@ -86,12 +90,21 @@ def _access_arguments(parser: ArgumentParser) -> None:
     access.add_argument(
         "--header", metavar="NAME: VALUE", action="append", default=[], help="sent with every handshake"
     )
-    access.add_argument("--socket-path", metavar="PATH", default="/ws", help="(default: %(default)s)")
     access.add_argument(
-        "--publish-path", metavar="PATH", default="/internal/broadcast", help="(default: %(default)s)"
+        "--socket-path", metavar="PATH", default="/ws", help="where clients connect (default: %(default)s)"
     )
     access.add_argument(
-        "--publish-port", type=int, metavar="PORT", default=0, help="where broadcast_listen listens"
+        "--publish-path",
+        metavar="PATH",
+        default="/internal/broadcast",
+        help="where messages are published (default: %(default)s)",
+    )
+    access.add_argument(
+        "--publish-port",
+        type=int,
+        metavar="PORT",
+        default=0,
+        help="the port of broadcast_listen (default: the URL's)",
     )
     access.add_argument("--insecure", action="store_true", help="do not check the server's certificate")
     access.add_argument(
@@ -126,7 +139,7 @@ def run_bench(arguments: Namespace) -> int:
         publish_path=_path(arguments.publish_path),
         publish_port=arguments.publish_port,
     )
-    line = _StatusLine()
+    line = StatusLine(sys.stderr)
     try:
         outcome = asyncio.run(measure(target, _options(arguments), line.say))
     finally:
@@ -162,24 +175,36 @@ def _path(path: str) -> str:
     return path
 
 
-class _StatusLine:
-    """What is going on, in one line of the terminal that is written over; elsewhere each line once."""
+class StatusLine:
+    """What is going on: one line of a terminal, written over; elsewhere each step once.
 
-    def __init__(self) -> None:
-        self._out = sys.stderr
-        self._shown = ""
+    Args:
+        out: Where to.
+        clock: Seconds; a terminal's line changes ten times a second at most.
+    """
 
-    def say(self, text: str) -> None:
+    def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out = out
+        self._clock = clock
+        self._step = ""
+        self._shown_at = float("-inf")
+
+    def say(self, step: str, detail: str) -> None:
         """Show it."""
+        is_new = step != self._step
+        self._step = step
         if self._out.isatty():
-            self._out.write(f"\r\x1b[K{text}")
-        elif text.split(" ", 1)[0] != self._shown.split(" ", 1)[0] or ":" in text:
-            self._out.write(f"{text}\n")
-        self._out.flush()
-        self._shown = text
+            if is_new or self._clock() - self._shown_at >= STATUS_SECONDS:
+                self._shown_at = self._clock()
+                self._write(f"\r\x1b[K{step} {detail}")
+        elif is_new:
+            self._write(f"{step}\n")
 
     def clear(self) -> None:
         """Make room for the result."""
-        if self._out.isatty() and self._shown:
-            self._out.write("\r\x1b[K")
-            self._out.flush()
+        if self._out.isatty() and self._step:
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()

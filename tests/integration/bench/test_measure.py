@@ -19,7 +19,7 @@ async def _measured(
     deliver: Deliver = faithful, answer: bytes = ACCEPTED, upgrade: bytes = b"", options: Options = SMALL
 ) -> Outcome:
     async with fake_server(deliver, answer, upgrade) as url:
-        return await measure(parse_target(url), options, lambda _line: None)
+        return await measure(parse_target(url), options, lambda _step, _detail: None)
 
 
 def _refused(deliver: Deliver = faithful, answer: bytes = ACCEPTED, upgrade: bytes = b"") -> str:
@@ -40,6 +40,24 @@ def test_an_honest_server_is_measured() -> None:
     assert steady.deliveries == steady.messages * 20 > 0
     assert limit.latency.count > 0
     assert limit.seconds >= 0.15
+
+
+def test_progress_is_told() -> None:
+    steps: list[tuple[str, str]] = []
+
+    async def measured() -> None:
+        async with fake_server() as url:
+            await measure(parse_target(url), SMALL, lambda step, detail: steps.append((step, detail)))
+
+    asyncio.run(measured())
+    assert steps[0][0] == "connecting"
+    assert ("connecting", "20 of 20") in steps
+    assert list(dict.fromkeys(step for step, _ in steps)) == [
+        "connecting",
+        "proving that messages arrive",
+        "measuring limit",
+        "measuring steady",
+    ]
 
 
 def test_a_given_rate_is_kept() -> None:
@@ -109,7 +127,7 @@ def test_nobody_there() -> None:
     async def nobody() -> None:
         async with fake_server() as url:
             pass
-        await measure(parse_target(url), SMALL, lambda _line: None)
+        await measure(parse_target(url), SMALL, lambda _step, _detail: None)
 
     with pytest.raises(BenchError, match="nobody answers at"):
         asyncio.run(nobody())
