@@ -115,7 +115,9 @@ class Phase:
 
     def problems(self) -> list[str]:
         """Why this phase does not count; empty when every message came everywhere, once."""
-        found = [f"{self.raw[name]} {name}" for name in ("lost", "refused", "gone") if self.raw[name]]
+        lost = self.raw["lost"]
+        found = [f"{lost:,} lost"] if lost > 0 else [f"{-lost:,} more than there should be"] if lost else []
+        found += [f"{self.raw[name]:,} {name}" for name in ("refused", "gone") if self.raw[name]]
         if self.raw["wrong"]:
             found.append(f"{self.raw['wrong']} subscribers did not get each message once")
         if not self.raw["drained"]:

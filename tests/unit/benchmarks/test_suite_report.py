@@ -11,7 +11,7 @@ import pytest
 
 from tests.benchmarks import suite
 from tests.benchmarks.contenders import CONTENDERS
-from tests.benchmarks.load import Run
+from tests.benchmarks.load import Phase, Run
 from tests.benchmarks.plan import CROWD, FANOUT, FULL, IDLE, QUICK, Row, Scale, comparisons, rows, scenarios
 from tests.benchmarks.plots import draw_all
 from tests.benchmarks.report import comparison_table, line_of, number, put_into, report, targets_table
@@ -135,6 +135,13 @@ def test_a_run_that_lost_a_message_does_not_count() -> None:
     results.failures[FANOUT, "ours"] = ["w64: 3 lost"]
     del results.runs[FANOUT, "ours"]
     assert line_of(_row("fan-out to 1,000, window 64", "c-joined"), results).verdict == "failed: w64: 3 lost"
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"), [(0, []), (3, ["w: 3 lost"]), (-2, ["w: 2 more than there should be"])]
+)
+def test_what_is_wrong_is_said(lost: int, said: list[str]) -> None:
+    assert Phase(_phase("w", 1, lost=lost)).problems() == said
 
 
 def test_a_busy_generator_is_marked() -> None:
