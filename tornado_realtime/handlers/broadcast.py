@@ -1,27 +1,31 @@
-"""``POST /internal/broadcast``: an application publishes one message (wire.md A2)."""
+"""``POST /internal/broadcast``: an application publishes, by a form (wire.md A2) or by JSON."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from tornado.web import stream_request_body
 
 from tornado_realtime.errors import (
-    BrokerClosedError,
+    BrokerError,
     BrokerUnavailableError,
     InvalidPublicationError,
     PublicationTooLargeError,
+    PublishError,
 )
+from tornado_realtime.handlers.batch import publish_all
 from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
 from tornado_realtime.wire.form import FORM_TYPE, media_type, publication_from_form
+from tornado_realtime.wire.publish_json import JSON_TYPE, publications_from_json
 
 logger = logging.getLogger(__name__)
 
-FORM_BYTES = 10 * 1024 * 1024
+BODY_BYTES = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class PublishDoor:
     """What publishing needs.
 
     Attributes:
-        hub: Takes the publication.
+        hub: Takes the publications.
         rule: Who may publish.
         publication_bytes: Longest message.
     """
@@ -49,7 +53,7 @@ class BroadcastHandler(PlainHandler):
         """Called by Tornado with the route's arguments; ``door`` raises BrokerClosedError if it is shut."""
         self._open_door = door
         self._body = bytearray()
-        self._is_form = False
+        self._kind = ""
         self._is_too_long = False
 
     def prepare(self) -> None:
@@ -62,58 +66,89 @@ class BroadcastHandler(PlainHandler):
             self.refuse(405)
         kinds = self.request.headers.get_list("Content-Type")
         try:
-            self._is_form = bool(kinds) and media_type(kinds[0]) == FORM_TYPE
+            self._kind = media_type(kinds[0]) if kinds else ""
         except InvalidPublicationError:
             self.refuse(400)
-        if self._is_form and _announced_bytes(self.request.headers.get("Content-Length")) > FORM_BYTES:
-            self.refuse(400)
+        if self._is_kept and _announced_bytes(self.request.headers.get("Content-Length")) > BODY_BYTES:
+            self._refuse_length()
 
     def data_received(self, chunk: bytes) -> None:
-        """Collect the form, up to its bound; another body is not kept, as in the seed.
+        """Collect the body, up to its bound; one of another type is not kept, as in the seed.
 
-        A form without a length that is too long is refused when it is over: here Tornado takes no answer.
+        A body without a length that is too long is refused when it is over: here Tornado takes no answer.
         """
-        if self._is_form and not self._is_too_long:
+        if self._is_kept and not self._is_too_long:
             self._body += chunk
-            if len(self._body) > FORM_BYTES:
+            if len(self._body) > BODY_BYTES:
                 self._is_too_long = True
                 self._body.clear()
 
     async def post(self) -> None:
-        """Publish; 202 means that the broker took it."""
+        """Publish; 202 means that the broker took all of it."""
         if self._is_too_long:
-            self.refuse(400)
-        try:
-            publication = publication_from_form(
-                bytes(self._body) if self._is_form else None,
-                self.request.query.encode("latin-1", "replace"),
-                self.door.publication_bytes,
-            )
-        except PublicationTooLargeError as error:
-            self.refuse(413, str(error))
-        except InvalidPublicationError as error:
-            self.refuse(400, str(error))
-        try:
-            await self.door.hub.publish(publication)
-        except BrokerUnavailableError as error:
-            self._unavailable(error.reason, error.retry_after)
-        except BrokerClosedError:
-            self._unavailable("the server is shutting down", 1.0)
+            self._refuse_length()
+        # Without a body, whatever its type, there may be a form in the address.
+        if self._kind == JSON_TYPE and self._body:
+            await self._post_json()
+        else:
+            await self._post_form()
         self.set_status(202)
         self.set_header("Content-Length", "0")
 
-    def _unavailable(self, reason: str, retry_after: float) -> None:
+    async def _post_form(self) -> None:
+        try:
+            publication = publication_from_form(
+                bytes(self._body) if self._kind == FORM_TYPE else None,
+                self.request.query.encode("latin-1", "replace"),
+                self.door.publication_bytes,
+            )
+        except PublishError as error:
+            self.refuse(_status_of(error), str(error))
+        try:
+            await self.door.hub.publish(publication)
+        except BrokerError as error:
+            self._unavailable(error)
+
+    async def _post_json(self) -> None:
+        try:
+            publications = publications_from_json(bytes(self._body), self.door.publication_bytes)
+        except PublishError as error:
+            self._refuse_json(error)
+        outcome = await publish_all(self.door.hub, publications)
+        if outcome.error is not None:
+            self._unavailable(outcome.error, published=outcome.published)
+
+    @property
+    def _is_kept(self) -> bool:
+        return self._kind in (FORM_TYPE, JSON_TYPE)
+
+    def _refuse_length(self) -> NoReturn:
+        if self._kind == JSON_TYPE:
+            self._refuse_json(PublicationTooLargeError(f"the body has at most {BODY_BYTES} bytes"))
+        self.refuse(400)
+
+    def _refuse_json(self, error: PublishError) -> NoReturn:
+        self.refuse_with_reason(_status_of(error), {"accepted": False, "reason": str(error)})
+
+    def _unavailable(self, error: BrokerError, **more: int) -> NoReturn:
+        reason, retry_after = "the server is shutting down", 1.0
+        if isinstance(error, BrokerUnavailableError):
+            reason, retry_after = error.reason, error.retry_after
         logger.warning("a publication could not be taken: %s", reason)
         self.refuse_with_reason(
-            503, {"accepted": False, "reason": reason}, Retry_After=str(max(1, round(retry_after)))
+            503, {"accepted": False, **more, "reason": reason}, Retry_After=str(max(1, round(retry_after)))
         )
+
+
+def _status_of(error: PublishError) -> int:
+    return 413 if isinstance(error, PublicationTooLargeError) else 400
 
 
 def _announced_bytes(length: str | None) -> int:
     """The number in Content-Length; 0 without one, or with something else, which Tornado refuses."""
     if length is None or not (length.isascii() and length.isdigit()):
         return 0
-    return int(length) if len(length) < 20 else FORM_BYTES + 1
+    return int(length) if len(length) < 20 else BODY_BYTES + 1
 
 
 class NotHereHandler(PlainHandler):

@@ -48,7 +48,7 @@ def compact(text: bytes) -> bytes | None:
     """
     if not _is_json(text):
         return None
-    return _safe_in_pages(_without_white_space(text))
+    return _safe_in_pages(without_white_space(text))
 
 
 def _safe_in_pages(text: bytes) -> bytes:
@@ -58,7 +58,7 @@ def _safe_in_pages(text: bytes) -> bytes:
     return text
 
 
-def _without_white_space(text: bytes) -> bytes:
+def without_white_space(text: bytes) -> bytes:
     """Valid JSON ``text`` with the white space outside strings taken out."""
     bare = text.translate(None, _WHITE_SPACE)
     if len(bare) == len(text) or b'"' not in text:

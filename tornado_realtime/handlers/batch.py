@@ -1,0 +1,78 @@
+"""Many publications of one request, handed to the broker in their order, a part at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tornado_realtime.errors import BrokerError
+from tornado_realtime.hub import Hub
+from tornado_realtime.publication import Publication
+
+# One part is published in one turn of the loop, and waits for one round trip to the broker.
+PART_SIZE = 256
+PART_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went.
+
+    Attributes:
+        published: How many the broker took.
+        error: Why it did not take the others; None if it took all.
+    """
+
+    published: int
+    error: BrokerError | None = None
+
+
+async def publish_all(hub: Hub, publications: Iterable[Publication]) -> Outcome:
+    """Publish in order; after the first part of which something was not taken, no more.
+
+    Publications that go to the broker together are answered together, so behind one that it did not take
+    there may be some that it took.
+    """
+    published = 0
+    for part in _parts(publications):
+        if published:
+            await asyncio.sleep(0)
+        outcome = await _publish(hub, part)
+        published += outcome.published
+        if outcome.error is not None:
+            return Outcome(published, outcome.error)
+    return Outcome(published)
+
+
+def _parts(publications: Iterable[Publication]) -> Iterable[Sequence[Publication]]:
+    part: list[Publication] = []
+    size_bytes = 0
+    for publication in publications:
+        if part and (len(part) >= PART_SIZE or size_bytes + len(publication.data) > PART_BYTES):
+            yield part
+            part, size_bytes = [], 0
+        part.append(publication)
+        size_bytes += len(publication.data)
+    if part:
+        yield part
+
+
+async def _publish(hub: Hub, part: Sequence[Publication]) -> Outcome:
+    taken = 0
+    try:
+        while taken < len(part) and hub.publish_now(part[taken]):
+            taken += 1
+    except BrokerError as error:
+        return Outcome(taken, error)
+    # The broker has to be waited for; it gets the rest in this order, before it answers the first of it.
+    answers = await asyncio.gather(*map(hub.publish, part[taken:]), return_exceptions=True)
+    refused: BrokerError | None = None
+    for answer in answers:
+        if not isinstance(answer, BaseException):
+            taken += 1
+        elif not isinstance(answer, BrokerError):
+            raise answer
+        else:
+            refused = refused or answer
+    return Outcome(taken, refused)

@@ -1,0 +1,206 @@
+"""Publications out of JSON: a message for one channel or for several, or a batch of such.
+
+::
+
+    {"channel": "news", "message": "hello"}
+    {"channels": ["news", "sport"], "message": {"any": "JSON"}}
+    {"batch": [{"channel": "news", "message": 1}, {"channels": ["a", "b"], "message": "hello"}]}
+
+A message that is a string is the text itself. Any other is published as it is written, without white space
+around its parts: digits, the order of names and equal names stay.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from json import JSONDecodeError
+from typing import Any
+
+from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError, PublishError
+from tornado_realtime.publication import Publication
+from tornado_realtime.wire.json_text import DECODER, without_white_space
+
+JSON_TYPE = "application/json"
+"""The media type of a body that ``publications_from_json`` reads."""
+MOST_PUBLICATIONS = 10_000
+"""How many publications one body may make."""
+
+_ENTRY_KEYS = frozenset({"channel", "channels", "message"})
+_KEYS = _ENTRY_KEYS | {"batch"}
+_SHOWN_SIZE = 64
+_SPACES = re.compile(r"[ \t\r\n]*")
+
+
+def publications_from_json(body: bytes, max_publication_size: int) -> list[Publication]:
+    """The publications that a JSON body makes, in its order; all of them are good, or none is returned.
+
+    Args:
+        body: One JSON object in UTF-8.
+        max_publication_size: Most bytes of a message, and of a channel's name.
+
+    Raises:
+        InvalidPublicationError: If it is not such an object. The message tells where it is wrong.
+        PublicationTooLargeError: If a message or a name is above ``max_publication_size``, or there are more
+            than ``MOST_PUBLICATIONS``.
+    """
+    try:
+        text = body.decode()
+        value = DECODER.decode(text)
+        return _Reader(text, max_publication_size).publications(value)
+    except UnicodeDecodeError:
+        raise InvalidPublicationError("the body is not UTF-8") from None
+    except JSONDecodeError as error:
+        reason = f"the body is not JSON: {error.msg} at character {error.pos}"
+        raise InvalidPublicationError(reason) from None
+    except RecursionError:
+        raise InvalidPublicationError("the body is nested too deeply") from None
+    except ValueError as error:
+        raise InvalidPublicationError(f"the body is not JSON: {error}") from None
+
+
+class _Reader:
+    """Judges one body.
+
+    Args:
+        text: The body.
+        limit: See ``max_publication_size``.
+    """
+
+    def __init__(self, text: str, limit: int) -> None:
+        self._text = text
+        self._limit = limit
+        self._is_batch = False
+
+    def publications(self, value: Any) -> list[Publication]:
+        """What ``value`` makes, which is the text as ``DECODER`` reads it."""
+        fields = _fields(value, _KEYS, "the body")
+        if "batch" not in fields:
+            return self._entry(fields, 0, MOST_PUBLICATIONS)
+        if len(fields) > 1:
+            other = next(name for name in fields if name != "batch")
+            raise InvalidPublicationError(f"{other} cannot stand beside batch")
+        self._is_batch = True
+        found: list[Publication] = []
+        for index, item in enumerate(_list(fields["batch"], "batch")):
+            try:
+                entry = _fields(item, _ENTRY_KEYS, "it")
+                found += self._entry(entry, index, MOST_PUBLICATIONS - len(found))
+            except PublishError as error:
+                raise type(error)(f"batch[{index}]: {error}") from None
+        return found
+
+    def _entry(self, fields: Mapping[str, Any], index: int, most: int) -> list[Publication]:
+        channels = _channels(fields)
+        if "message" not in fields:
+            raise InvalidPublicationError("message is missing")
+        if len(channels) > most:
+            raise PublicationTooLargeError(f"a request makes at most {MOST_PUBLICATIONS} publications")
+        data = self._checked(self._data(fields["message"], index), "message")
+        for channel in channels:
+            self._checked(_utf8(channel, "channel"), "channel")
+        return [Publication(channel, data) for channel in channels]
+
+    def _data(self, message: Any, index: int) -> bytes:
+        """The bytes to publish for the message of one entry."""
+        if isinstance(message, str):
+            return _utf8(message, "message")
+        start, stop = self._places[index]
+        return without_white_space(self._text[start:stop].encode())
+
+    def _checked(self, data: bytes, what: str) -> bytes:
+        if not data:
+            raise InvalidPublicationError(f"{what} is empty")
+        if len(data) > self._limit:
+            raise PublicationTooLargeError(f"channel and message have at most {self._limit} bytes each")
+        return data
+
+    @cached_property
+    def _places(self) -> list[tuple[int, int]]:
+        """Where the message of each entry stands in the text, up to the first entry that is none."""
+        text = self._text
+        if not self._is_batch:
+            return [_members(text, _after_spaces(text, 0))[0]["message"]]
+        found = []
+        # Nothing but its name comes before the batch.
+        place = text.index("[")
+        while text[place] != "]":
+            place = _after_spaces(text, place + 1)
+            if text[place] != "{":
+                break
+            members, place = _members(text, place)
+            found.append(members.get("message", (0, 0)))
+        return found
+
+
+def _fields(value: Any, known: frozenset[str], what: str) -> dict[str, Any]:
+    """An object's values by name; every name is known and there once."""
+    if not isinstance(value, tuple):
+        raise InvalidPublicationError(f"{what} must be an object")
+    fields = dict(value)
+    if not fields.keys() <= known:
+        raise _unknown(next(name for name in fields if name not in known), known)
+    if len(fields) != len(value):
+        names = [name for name, _ in value]
+        raise InvalidPublicationError(f"{next(n for n in fields if names.count(n) > 1)} is given twice")
+    return fields
+
+
+def _unknown(name: str, known: frozenset[str]) -> InvalidPublicationError:
+    shown = name[:_SHOWN_SIZE]
+    near = difflib.get_close_matches(shown, sorted(known), n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return InvalidPublicationError(f"unknown key {shown!r}{hint}")
+
+
+def _channels(fields: Mapping[str, Any]) -> list[str]:
+    """The names of an entry's channels."""
+    if ("channel" in fields) == ("channels" in fields):
+        both = "channel and channels are both there" if "channel" in fields else "channel is missing"
+        raise InvalidPublicationError(both)
+    if "channel" in fields:
+        return [_name(fields["channel"], "channel")]
+    return [_name(name, f"channels[{n}]") for n, name in enumerate(_list(fields["channels"], "channels"))]
+
+
+def _name(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidPublicationError(f"{what} must be a string that is not empty")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise InvalidPublicationError(f"{what} must be an array that is not empty")
+    return value
+
+
+def _utf8(text: str, what: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidPublicationError(f"{what} has half a surrogate pair") from None
+
+
+def _members(text: str, place: int) -> tuple[dict[str, tuple[int, int]], int]:
+    """Where each value of the object at ``place`` stands, and where the next thing behind the object is."""
+    found: dict[str, tuple[int, int]] = {}
+    place = _after_spaces(text, place + 1)
+    while text[place] != "}":
+        name, place = DECODER.raw_decode(text, place)
+        start = _after_spaces(text, _after_spaces(text, place) + 1)
+        _, stop = DECODER.raw_decode(text, start)
+        found[name] = (start, stop)
+        place = _after_spaces(text, stop)
+        if text[place] == ",":
+            place = _after_spaces(text, place + 1)
+    return found, _after_spaces(text, place + 1)
+
+
+def _after_spaces(text: str, place: int) -> int:
+    if text[place : place + 1] > " ":
+        return place
+    spaces = _SPACES.match(text, place)
+    return spaces.end() if spaces else place
