@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -12,6 +14,9 @@ from tornado_realtime.auth.user import User, user_from_answer
 from tornado_realtime.errors import AuthRefusedError
 
 COOKIE = "AUTH_TOKEN"
+# Tokens that are remembered as good until they run out, so that a storm of reconnects costs little.
+KEPT_TOKENS_SIZE = 4096
+KEPT_TOKEN_BYTES = 2048
 _ALGORITHMS = ["HS256"]
 _BEARER = "bearer "
 
@@ -28,6 +33,8 @@ class JwtAuthenticator:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
+        # Whoever reconnects brings the same token. Only good ones are kept: a refusal is an exception.
+        self._verified = lru_cache(maxsize=KEPT_TOKENS_SIZE)(self._verify)
 
     async def authenticate(self, request: HTTPServerRequest) -> User:
         """See Authenticator."""
@@ -38,6 +45,12 @@ class JwtAuthenticator:
         token = _token(headers)
         if not token:
             raise AuthRefusedError("there is no token")
+        user = self._verified(token) if len(token) <= KEPT_TOKEN_BYTES else self._verify(token)
+        if user.expires is not None and user.expires <= time.time():
+            raise AuthRefusedError("the login has run out")
+        return user
+
+    def _verify(self, token: str) -> User:
         try:
             claims = jwt.decode(token, self._secret, _ALGORITHMS, options=_OPTIONS)
         except jwt.InvalidTokenError as error:
@@ -48,7 +61,8 @@ class JwtAuthenticator:
         return user_from_answer({"id": subject, "exp": claims.get("exp")})
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Forget the tokens that were seen."""
+        self._verified.cache_clear()
 
 
 # Audience and issuer are not configured, so a token that has them is not refused for it.

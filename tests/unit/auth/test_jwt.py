@@ -86,3 +86,28 @@ def test_the_option() -> None:
         value: Any = {"x": "x", "short": {"secret": "x"}, "empty": {}, "unknown": {"secrte": SECRET}}[wrong]
         with pytest.raises(ConfigError, match=told):
             settings_from_options(jwt=value)
+
+
+def test_a_token_that_was_good_is_refused_once_it_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    authenticator = JwtAuthenticator(SECRET)
+    headers = HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1', exp=int(time.time()) + 100)}"})
+    assert authenticator.authenticate_now(headers).id == "u1"
+    later = time.time() + 101
+    monkeypatch.setattr(time, "time", lambda: later)
+    with pytest.raises(AuthRefusedError, match="run out"):
+        authenticator.authenticate_now(headers)
+
+
+def test_a_good_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    authenticator = JwtAuthenticator(SECRET)
+    headers = HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1')}"})
+    authenticator.authenticate_now(headers)
+    monkeypatch.setattr(jwt, "decode", None)
+    assert authenticator.authenticate_now(headers).id == "u1"
+    authenticator.close()
+    with pytest.raises(TypeError):
+        authenticator.authenticate_now(headers)
+
+
+def test_a_very_long_token_is_read_but_not_kept() -> None:
+    assert who(Authorization=f"Bearer {token(sub='u1', padding='x' * 4000)}").id == "u1"
