@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 LOOPBACK := $(if $(SERVER_ADDRESS),,--bind 127.0.0.1,::1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only lint format types layers docs wheel bench clean system-run system-test
+.PHONY: help run test test-only fuzz lint format types layers docs wheel bench clean system-run system-test
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: $(VENV)/.test system-test lint test-only ## install what the tests need, l
 
 test-only: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/.test ## compare the fast lane with Tornado on damaged requests, for FUZZ_SECONDS (300)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/python -m pytest -q --log-cli-level=WARNING tests/fuzz
 
 lint: $(VENV)/.test format-check types layers ## ruff, mypy --strict, import contract
 

@@ -69,6 +69,8 @@ def upgrade(*changes: str, line: str = "GET /ws HTTP/1.1") -> bytes:
 
 
 PUBLISH = publish()
+LENGTH_FIRST = publish("-X-Broadcast-Secret", f"X-Broadcast-Secret: {SECRET}", "User-Agent: x")
+"""A publish request whose length is followed by what matters."""
 UPGRADE = upgrade()
 PAGE = head("GET /page?x=1 HTTP/1.1", "Host: localhost")
 LAST = head("GET /last HTTP/1.1", "Host: localhost", "Connection: close")
@@ -90,6 +92,20 @@ WELL_SHAPED: dict[str, tuple[bytes, ...]] = {
     "pipelined": (PUBLISH * 5 + LAST,),
     "another length": (PUBLISH, publish(body=FORM + b"!" * 100), publish(body=b"message=1&channel=2"), LAST),
     "another secret": (PUBLISH, publish("X-Broadcast-Secret: s3creT"), LAST),
+    "length first": (LENGTH_FIRST, LENGTH_FIRST, LENGTH_FIRST[:150], LENGTH_FIRST[150:], LAST),
+    "another secret behind the length": (
+        LENGTH_FIRST,
+        LENGTH_FIRST.replace(b"s3cret", b"s3creT"),
+        LAST,
+    ),
+    "more behind the length": (LENGTH_FIRST, doubled(LENGTH_FIRST, b"Connection: close")),
+    "less behind the length": (LENGTH_FIRST, LENGTH_FIRST.replace(b"User-Agent: x\r\n", b""), LAST),
+    "odd length later": (
+        LENGTH_FIRST,
+        LENGTH_FIRST.replace(b": 35", b": 35 "),
+        LENGTH_FIRST.replace(b": 35", b": +35"),
+    ),
+    "no length later": (LENGTH_FIRST, LENGTH_FIRST.replace(b": 35", b":"), LAST),
     "head split": (PUBLISH[:9], PUBLISH[9:60], PUBLISH[60:], LAST),
     "at the line break": (PUBLISH[:36], PUBLISH[36:], LAST),
     "end of head split": (PUBLISH[: -len(FORM) - 2], PUBLISH[-len(FORM) - 2 :], LAST),
@@ -210,6 +226,9 @@ _ODD_PUBLISH: dict[str, bytes] = {
 }
 
 _ODD_UPGRADE: dict[str, bytes] = {
+    "no host": upgrade("-Host"),
+    "bad host": upgrade("Host: a b"),
+    "empty host": upgrade("Host:"),
     "no cookie": upgrade("-Cookie"),
     "bad token": upgrade("Cookie: AUTH_TOKEN=x.y.z"),
     "expired": upgrade(f"Cookie: AUTH_TOKEN={token(exp=1)}"),

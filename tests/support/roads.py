@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.caddyfile import parse
@@ -111,6 +112,8 @@ class Road:
         quiet = 0
         patience = time.monotonic() + PATIENCE
         while quiet < turns or (is_last and self.is_busy and time.monotonic() < patience):
+            # Unacknowledged bytes would keep the server's next ones back (Nagle), and closing destroys those.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             try:
                 data = sock.recv(65536)
             except BlockingIOError:
@@ -136,20 +139,29 @@ class Road:
         return counted
 
 
+def free_port() -> int:
+    """A port that nobody listens on, for Caddyfiles that are loaded again."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
 def server_of(caddyfile: str, previous: Generation | None = None) -> Generation:
     """The generation of a Caddyfile."""
     return Generation(adapt(parse(caddyfile, "Caddyfile", {})), previous)
 
 
 @asynccontextmanager
-async def road(caddyfile: str, *, lane: bool) -> AsyncIterator[Road]:
-    """Serve a Caddyfile, with or without the fast lane."""
-    running = Road(server_of(caddyfile), Ports(["127.0.0.1"]))
+async def road(
+    caddyfile: str, *, lane: bool, host: str = "127.0.0.1", socket_bytes: int = 0
+) -> AsyncIterator[Road]:
+    """Serve a Caddyfile on a host, with or without the fast lane, and with socket buffers of this size."""
+    running = Road(server_of(caddyfile), Ports([host]))
     wanted = wanted_by(running.generation)
     await running.generation.start()
     try:
         running.brokers = [await _noting_broker(running.generation, i) for i in range(_instances(running))]
-        switch(running, wanted, lane=lane)
+        switch(running, wanted, lane=lane, socket_bytes=socket_bytes)
         yield running
     finally:
         await asyncio.gather(
@@ -158,7 +170,7 @@ async def road(caddyfile: str, *, lane: bool) -> AsyncIterator[Road]:
         await running.generation.stop_resources()
 
 
-def switch(running: Road, wanted: Sequence[Wanted], *, lane: bool) -> None:
+def switch(running: Road, wanted: Sequence[Wanted], *, lane: bool, socket_bytes: int = 0) -> None:
     """Serve ``wanted`` from now on."""
     for want in wanted:
         if not lane:
@@ -166,7 +178,11 @@ def switch(running: Road, wanted: Sequence[Wanted], *, lane: bool) -> None:
         if want.front is not None:
             want.front.answer = running.count(want.front.answer)
             running.fronts.append(want.front)
-    running.ports.switch(wanted, running.ports.bind(wanted))
+    bound = running.ports.bind(wanted)
+    for sock in chain.from_iterable(bound.values()) if socket_bytes else ():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, socket_bytes)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, socket_bytes)
+    running.ports.switch(wanted, bound)
 
 
 def _instances(running: Road) -> int:

@@ -8,7 +8,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from tornado.httputil import format_timestamp
@@ -33,6 +33,7 @@ class LaneDoor:
     """Serves accepted sockets of one listener.
 
     Args:
+        loop: Its clock is used.
         poller: Watches the lanes.
         hand_over: Gets a socket, its peer's address, what was read and not served, and what was
             answered and not sent; it owns the socket from then on, and does not raise.
@@ -43,11 +44,11 @@ class LaneDoor:
         lanes: Those that are open.
     """
 
-    def __init__(self, poller: Poller, hand_over: HandOver) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, poller: Poller, hand_over: HandOver) -> None:
         self.hand_over = hand_over
         self.lanes: dict[Lane, None] = {}
         self._poller = poller
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.follow(LanePlan())
 
@@ -119,7 +120,7 @@ class LaneDoor:
             if lane.ticks_left < 0 and lane in self.lanes:
                 lane.expire()
         if late[SLICE_SIZE:]:
-            self._loop.call_soon(self._expire, late[SLICE_SIZE:])
+            self._loop.call_soon(partial(self._expire, late[SLICE_SIZE:]))
 
 
 @lru_cache(maxsize=4)

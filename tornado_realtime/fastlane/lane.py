@@ -152,7 +152,8 @@ class Lane:
 
     @property
     def _is_open(self) -> bool:
-        return self._sock.fileno() >= 0
+        """Whether the socket is still the lane's."""
+        return self in self._door.lanes
 
     def _wait_for(self, what: Wait) -> None:
         self._wait = what
@@ -308,7 +309,7 @@ class Lane:
 
     def _greet(self, path: LanePath, fields: Fields) -> tuple[SocketDoor, User, str] | None:
         """What is needed to say 101; None when Tornado has to see the request."""
-        if "content-length" in fields or not fields.has_plain_host:
+        if not fields.has_plain_host:
             return None
         realtime = self._door.plan.admits(path, fields, self._peer)
         if realtime is None:

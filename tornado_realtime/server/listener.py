@@ -164,7 +164,7 @@ class HttpDoor:
     def __init__(self, server: HTTPServer, tls: ssl.SSLContext | None, poller: Poller) -> None:
         self.server = server
         self.tls = tls
-        self.lane = LaneDoor(poller, self._take_over)
+        self.lane = LaneDoor(asyncio.get_running_loop(), poller, self._take_over)
 
     def serve(self, connection: socket.socket, address: Any) -> None:
         """Begin to serve one connection."""

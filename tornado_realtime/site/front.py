@@ -142,6 +142,9 @@ class _Incoming(HTTPMessageDelegate):
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         assert isinstance(start_line, RequestStartLine)
+        if self.connection.stream.closed():
+            # Sent behind a request that was the connection's last one: never to be served (RFC 9112, 9.6).
+            return None
         self.body = RequestBody(body_length(headers), self.front.options.stall_timeout)
         self.exchange = self._exchange(start_line, headers, self.body)
         if start_line.version == "HTTP/1.0":
