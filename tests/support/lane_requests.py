@@ -8,6 +8,7 @@ SECRET = "s3cret"
 JWT_SECRET = "a secret of at least thirty-two bytes"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 FORM = b"channel=news&message=hello+there%21"
+JSON = b'{"channel": "news", "message": {"hello": "there!"}}'
 
 
 def token(subject: str = "u7", **claims: object) -> str:
@@ -68,7 +69,17 @@ def upgrade(*changes: str, line: str = "GET /ws HTTP/1.1") -> bytes:
     return head(line, *upgrade_fields(*changes))
 
 
+def publish_json(*changes: str, body: bytes = JSON) -> bytes:
+    """A publish request in JSON."""
+    return publish("Content-Type: application/json", *changes, body=body)
+
+
+def _batch(size: int) -> bytes:
+    return b'{"batch":[%b]}' % b",".join(b'{"channel":"c","message":%d}' % number for number in range(size))
+
+
 PUBLISH = publish()
+PUBLISH_JSON = publish_json()
 LENGTH_FIRST = publish("-X-Broadcast-Secret", f"X-Broadcast-Secret: {SECRET}", "User-Agent: x")
 """A publish request whose length is followed by what matters."""
 UPGRADE = upgrade()
@@ -143,6 +154,12 @@ WELL_SHAPED: dict[str, tuple[bytes, ...]] = {
     "utf-8": (publish(body="channel=café&message=żółw".encode()), LAST),
     "escaped utf-8": (publish(body=b"channel=caf%C3%A9&message=%00%E2%82%AC"), LAST),
     "large": (publish(body=b"channel=a&message=" + b"x" * 60_000), LAST),
+    "json": (PUBLISH_JSON, PUBLISH_JSON, LAST),
+    "json and forms": (PUBLISH_JSON * 3 + PUBLISH + PUBLISH_JSON, PUBLISH, PUBLISH_JSON, LAST),
+    "json split": (PUBLISH_JSON[:-9], PUBLISH_JSON[-9:-3], PUBLISH_JSON[-3:], LAST),
+    "json in capitals": (publish_json("Content-Type: Application/JSON; Charset=utf-8"), LAST),
+    "json to channels": (publish_json(body=b'{"channels":["a","b"],"message":"caf\\u00e9"}'), LAST),
+    "json batch": (publish_json(body=_batch(700)), publish_json(body=_batch(3)) * 2, LAST),
 }
 """What the lane serves, as long as the Caddyfile lets it; every case ends its connection."""
 
@@ -210,7 +227,19 @@ _ODD_PUBLISH: dict[str, bytes] = {
     "no secret": publish("-X-Broadcast-Secret"),
     "wrong secret": publish("X-Broadcast-Secret: s3cre"),
     "no type": publish("-Content-Type"),
-    "json": publish("Content-Type: application/json"),
+    "not json": publish_json(body=FORM),
+    "json, empty channel": publish_json(body=b'{"channel":"","message":"b"}'),
+    "json, nested deeply": publish_json(body=b'{"channel":"a","message":%b1%b}' % (b"[" * 9000, b"]" * 9000)),
+    "json text": publish("Content-Type: text/json", body=JSON),
+    "json with a query": publish_json().replace(b"broadcast ", b"broadcast?channel=q&message=m "),
+    "json without a body": publish_json(body=b""),
+    "half json": publish_json(body=JSON[:-1]),
+    "an unknown key": publish_json(body=b'{"channel":"c","mesage":"m"}'),
+    "half a batch": publish_json(body=_batch(300)[:-2] + b',{"channel":"c","message":""}]}'),
+    "json not utf-8": publish_json(body=b'{"channel":"\xff","message":1}'),
+    "json too large": publish_json(body=b'{"channel":"c","message":"%b"}' % (b"y" * 70_000)),
+    "json too large for anybody": publish_json(body=b'{"channel":"c","message":"%b"}' % (b"y" * 1_100_000)),
+    "too many": publish_json(body=b'{"channels":[%b"c"],"message":1}' % (b'"c",' * 10_000)),
     "bad type": publish("Content-Type: application/x-www-form-urlencoded; charset"),
     "multipart": publish("Content-Type: multipart/form-data; boundary=x"),
     "no body": publish(body=b""),

@@ -45,7 +45,8 @@ class Broker(ABC):
         """Publish without waiting, as far as this broker ever can.
 
         Returns:
-            True when it was taken; False when ``publish`` has to be asked, and nothing was done.
+            True when it was taken; False when ``publish`` has to be asked, and nothing was done. All that
+            is published in one turn of the loop gets the same answer.
 
         Raises:
             BrokerClosedError: The broker was closed.

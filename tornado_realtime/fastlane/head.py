@@ -83,10 +83,9 @@ class Fields:
         return _HOST.fullmatch(self.get("host")) is not None
 
     @property
-    def body_bytes(self) -> int | None:
-        """What Content-Length says; None if it is not there or not plainly a number below 10^8."""
-        length = self.get("content-length")
-        return int(length) if _LENGTH.fullmatch(length) else None
+    def has_length(self) -> bool:
+        """Whether Content-Length is there and plainly a number below 10^8."""
+        return _LENGTH.fullmatch(self.get("content-length")) is not None
 
 
 def read_fields(lines: bytes, known: frozenset[str]) -> Fields | None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import logging
-import re
 import socket
-from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING, Any
 
 from tornado_realtime.connection import tune
-from tornado_realtime.errors import AuthError, BrokerClosedError, HandshakeError, PublishError
-from tornado_realtime.fastlane.head import END, LINE, Fields, may_go_on, read_fields
-from tornado_realtime.handlers.broadcast import PublishDoor
-from tornado_realtime.handlers.websocket import SocketDoor, adopt
-from tornado_realtime.wire.form import FORM_TYPE, media_type, publication_from_form
-from tornado_realtime.wire.handshake import check_upgrade, origin_allowed, response_101
+from tornado_realtime.fastlane.greeting import Greeting, greet
+from tornado_realtime.fastlane.head import END, LINE, may_go_on, read_fields
+from tornado_realtime.fastlane.publishing import Permit, permit
+from tornado_realtime.handlers.websocket import adopt
+from tornado_realtime.wire.handshake import response_101
 
 if TYPE_CHECKING:
-    from tornado_realtime.auth import User
     from tornado_realtime.fastlane.door import LaneDoor
     from tornado_realtime.fastlane.plan import LanePath
 
@@ -28,11 +24,9 @@ logger = logging.getLogger(__name__)
 BUFFER_BYTES = 64 * 1024
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)", re.IGNORECASE)
-_MOST_DIGITS = 8
 
-# Where a publish request's body begins and ends, and where it goes.
-Publish = tuple[int, int, PublishDoor]
+# Where a publish request's body begins and ends.
+Span = tuple[int, int]
 
 
 class Wait(IntEnum):
@@ -50,37 +44,6 @@ class Exit(Enum):
     TORNADO = auto()
     TOO_LARGE = auto()
     DONE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """A publish request's head that was judged; the same one again need not be.
-
-    Attributes:
-        before: The head up to the number in Content-Length.
-        length: That number; None if nothing that judged the head can have looked at it.
-        after: The head behind it, final empty line and all.
-        door: Where bodies go.
-    """
-
-    before: bytes
-    length: bytes | None
-    after: bytes
-    door: PublishDoor
-
-    def fits(self, buffer: bytes, position: int) -> Publish | None:
-        """The request at ``position`` if its head is this one."""
-        if not buffer.startswith(self.before, position):
-            return None
-        start = position + len(self.before)
-        stop = buffer.find(b"\r", start, start + _MOST_DIGITS + 1)
-        length = buffer[start:stop]
-        if stop < 0 or not length.isdigit() or not buffer.startswith(self.after, stop):
-            return None
-        if self.length is not None and self.length != length:
-            return None
-        begin = stop + len(self.after)
-        return begin, begin + int(length), self.door
 
 
 class Lane:
@@ -168,15 +131,15 @@ class Lane:
         position = served = 0
         state: Wait | Exit = Wait.REQUEST
         while position < size:
-            request = self._look(position)
-            if not isinstance(request, tuple):
-                state = request
+            span = self._look(position)
+            if not isinstance(span, tuple):
+                state = span
                 break
-            begin, end, door = request
+            begin, end = span
             if end > size:
                 state = Wait.BODY if end - position <= BUFFER_BYTES else Exit.TORNADO
                 break
-            if not _publish(door, buffer[begin:end]):
+            if self._permit is None or not self._permit.publish(buffer[begin:end]):
                 state = Exit.TORNADO
                 break
             position = end
@@ -224,8 +187,8 @@ class Lane:
         except OSError:
             self.abort()
 
-    def _look(self, position: int) -> Publish | Wait | Exit:
-        """What the request at ``position`` is."""
+    def _look(self, position: int) -> Span | Wait | Exit:
+        """What the request at ``position`` is: the body of one that the lane holds a permit for, or else."""
         buffer, plan = self._buffer, self._door.plan
         known = self._permit.fits(buffer, position) if self._permit is not None else None
         if known is not None:
@@ -244,8 +207,12 @@ class Lane:
             return Exit.TORNADO
         if end - position > plan.head_bytes:
             return Exit.TOO_LARGE
-        judge = self._upgrade if path.purpose.is_upgrade else self._judge
-        return judge(path, fields, position, end + len(END))
+        if not path.purpose.is_upgrade:
+            self._permit = permit(buffer[position : end + len(END)], fields, path, plan, self._peer)
+            return (self._permit and self._permit.fits(buffer, position)) or Exit.TORNADO
+        # Answers to requests before it have to go out first.
+        greeting = greet(fields, path, plan, self._peer) if position == 0 else None
+        return Exit.TORNADO if greeting is None else self._upgrade(greeting, end + len(END))
 
     def _look_at_half(self, path: LanePath, lines: bytes, size: int) -> Wait | Exit:
         """What a head of which ``size`` bytes are there may become."""
@@ -259,40 +226,9 @@ class Lane:
     def _peer(self) -> str:
         return str(self._address[0])
 
-    # -- publishing --------------------------------------------------------------------------------
-
-    def _judge(self, path: LanePath, fields: Fields, position: int, begin: int) -> Publish | Exit:
-        """Whether the sender of this head may publish; Tornado has to see every other one."""
-        size = fields.body_bytes
-        if size is None or not _is_plain_form(fields):
-            return Exit.TORNADO
-        plan = self._door.plan
-        realtime = plan.admits(path, fields, self._peer)
-        try:
-            door = realtime.publish_door() if realtime is not None else None
-        except BrokerClosedError:
-            door = None
-        if door is None or door.rule.judge(self._peer, "HTTP/1.1", fields):
-            return Exit.TORNADO
-        self._remember(self._buffer[position:begin], path, door)
-        return begin, begin + size, door
-
-    def _remember(self, head: bytes, path: LanePath, door: PublishDoor) -> None:
-        found = _LENGTH.search(head)
-        assert found is not None
-        start, stop = found.span(1)
-        length = None if path.guard.only is not None else head[start:stop]
-        self._permit = Permit(head[:start], length, head[stop:], door)
-
-    # -- handshakes --------------------------------------------------------------------------------
-
-    def _upgrade(self, path: LanePath, fields: Fields, position: int, begin: int) -> Exit:
-        """Make this a WebSocket, unless answers to requests before it have to go out first."""
-        greeting = self._greet(path, fields) if position == 0 else None
-        if greeting is None:
-            return Exit.TORNADO
-        door, user, accept = greeting
-        answer = response_101(accept)
+    def _upgrade(self, greeting: Greeting, begin: int) -> Exit:
+        """Make this a WebSocket, whose first bytes may be there already, from ``begin`` on."""
+        answer = response_101(greeting.accept)
         try:
             if self._sock.send(answer) != len(answer):
                 raise BrokenPipeError("the socket took half an answer")
@@ -304,41 +240,5 @@ class Lane:
             self.abort()
             return Exit.DONE
         self._door.forget(self, self._sock.fileno())
-        adopt(door, self._sock.detach(), user, self._buffer[begin:])
+        adopt(greeting.door, self._sock.detach(), greeting.user, self._buffer[begin:])
         return Exit.DONE
-
-    def _greet(self, path: LanePath, fields: Fields) -> tuple[SocketDoor, User, str] | None:
-        """What is needed to say 101; None when Tornado has to see the request."""
-        if not fields.has_plain_host:
-            return None
-        realtime = self._door.plan.admits(path, fields, self._peer)
-        if realtime is None:
-            return None
-        try:
-            door = realtime.socket_door()
-            accept = check_upgrade("GET", fields)
-            origin = fields.get("origin") if "origin" in fields else None
-            if not origin_allowed(origin, fields.get("host"), door.origins):
-                return None
-            user = door.authenticator.authenticate_now(fields)
-        except (AuthError, BrokerClosedError, HandshakeError):
-            return None
-        return (door, user, accept) if user is not None else None
-
-
-def _is_plain_form(fields: Fields) -> bool:
-    """A form to a plain host, on a connection that stays."""
-    if not fields.has_plain_host or fields.get("connection", "keep-alive").lower() != "keep-alive":
-        return False
-    try:
-        return media_type(fields.get("content-type")) == FORM_TYPE
-    except PublishError:
-        return False
-
-
-def _publish(door: PublishDoor, form: bytes) -> bool:
-    """Publish one form; False, and nothing done, when Tornado has to see it."""
-    try:
-        return door.hub.publish_now(publication_from_form(form, b"", door.publication_bytes))
-    except (PublishError, BrokerClosedError):
-        return False

@@ -29,7 +29,8 @@ from tests.support.lane_requests import (
 from tests.support.rawhttp import RawClient
 from tests.support.realtime_world import WebSocketClient, until
 from tests.support.roads import Road, both_roads, compare, free_port, road, server_of, switch
-from tornado_realtime.fastlane.lane import Lane, Permit
+from tornado_realtime.fastlane.lane import Lane
+from tornado_realtime.fastlane.publishing import Permit
 from tornado_realtime.publication import Publication
 from tornado_realtime.server.ports import wanted_by
 from tornado_realtime.wire.base import Farewell

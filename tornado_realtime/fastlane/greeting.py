@@ -1,0 +1,54 @@
+"""Handshakes in the lane: who is greeted with a 101 at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tornado_realtime.errors import AuthError, BrokerClosedError, HandshakeError
+from tornado_realtime.wire.handshake import check_upgrade, origin_allowed
+
+if TYPE_CHECKING:
+    from tornado_realtime.auth import User
+    from tornado_realtime.fastlane.head import Fields
+    from tornado_realtime.fastlane.plan import LanePath, LanePlan
+    from tornado_realtime.handlers.websocket import SocketDoor
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A handshake that is let in.
+
+    Attributes:
+        door: Where the connection goes.
+        user: Whose it is.
+        accept: What proves that the handshake was understood.
+    """
+
+    door: SocketDoor
+    user: User
+    accept: str
+
+
+def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting | None:
+    """Judge a handshake; None when Tornado has to see it.
+
+    Args:
+        fields: The header fields.
+        path: What its request line asks for.
+        plan: What the lane serves.
+        peer: Address of the socket's other end.
+    """
+    realtime = plan.admits(path, fields, peer) if fields.has_plain_host else None
+    if realtime is None:
+        return None
+    try:
+        door = realtime.socket_door()
+        accept = check_upgrade("GET", fields)
+        origin = fields.get("origin") if "origin" in fields else None
+        if not origin_allowed(origin, fields.get("host"), door.origins):
+            return None
+        user = door.authenticator.authenticate_now(fields)
+    except (AuthError, BrokerClosedError, HandshakeError):
+        return None
+    return Greeting(door, user, accept) if user is not None else None
