@@ -13,7 +13,7 @@ from typing import Any
 
 from tornado.httputil import format_timestamp
 
-from tornado_realtime.fastlane.lane import Lane, Wait
+from tornado_realtime.fastlane.lane import Lane, State
 from tornado_realtime.fastlane.plan import LanePlan
 from tornado_realtime.poller import Poller
 
@@ -57,12 +57,12 @@ class LaneDoor:
         self.plan = plan
         body_seconds = plan.head_seconds if plan.body_seconds is None else plan.body_seconds
         limits = {
-            Wait.REQUEST: plan.idle_seconds,
-            Wait.HEAD: plan.head_seconds,
-            Wait.BODY: body_seconds,
-            Wait.CLOSE: LINGER,
+            State.REQUEST: plan.idle_seconds,
+            State.HEAD: plan.head_seconds,
+            State.BODY: body_seconds,
+            State.CLOSE: LINGER,
         }
-        self.ticks = tuple(math.ceil(limits[wait] / TICK) for wait in Wait)
+        self.ticks = tuple(math.ceil(limits[state] / TICK) for state in sorted(limits))
         for lane in self.lanes:
             lane.judge_again()
 

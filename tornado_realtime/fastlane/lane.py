@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from enum import Enum, IntEnum, auto
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from tornado_realtime.connection import tune
@@ -22,28 +22,27 @@ logger = logging.getLogger(__name__)
 
 # As much as a Tornado stream takes in one read, so that nothing of what is handed over stays behind.
 BUFFER_BYTES = 64 * 1024
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_431 = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_408 = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 # Where a publish request's body begins and ends.
 Span = tuple[int, int]
 
 
-class Wait(IntEnum):
-    """What a lane waits for."""
+class State(IntEnum):
+    """What a lane waits for, or how it ends."""
 
     REQUEST = 0
     HEAD = 1
     BODY = 2
     CLOSE = 3  # the request was refused; the peer takes the answer and closes
+    TORNADO = 4
+    TOO_LARGE = 5
+    DONE = 6
 
 
-class Exit(Enum):
-    """How a lane ends."""
-
-    TORNADO = auto()
-    TOO_LARGE = auto()
-    DONE = auto()
+# Looking a member up costs Python 3.11 as much as a system call.
+_REQUEST, _HEAD, _BODY, _CLOSE, _TORNADO, _TOO_LARGE, _DONE = State
 
 
 class Lane:
@@ -64,7 +63,7 @@ class Lane:
         self._address = address
         self._buffer = b""
         self._permit: Permit | None = None
-        self._wait_for(Wait.REQUEST)
+        self._wait_for(_REQUEST)
 
     # -- what poller and door tell -----------------------------------------------------------------
 
@@ -78,7 +77,7 @@ class Lane:
             data = b""
         if not data:
             self.abort()
-        elif self._wait is not Wait.CLOSE:
+        elif self._wait is not _CLOSE:
             self._buffer += data
             self._serve()
 
@@ -93,9 +92,9 @@ class Lane:
 
     def expire(self) -> None:
         """Time is up: 408 for half a head; for half a body what the site's own limit does."""
-        if self._wait is Wait.HEAD:
-            self._refuse(_TIMEOUT)
-        elif self._wait is Wait.BODY and self._door.plan.body_seconds is None:
+        if self._wait is _HEAD:
+            self._refuse(_408)
+        elif self._wait is _BODY and self._door.plan.body_seconds is None:
             self._hand_over(b"")
         else:
             self.abort()
@@ -118,7 +117,7 @@ class Lane:
         """Whether the socket is still the lane's."""
         return self in self._door.lanes
 
-    def _wait_for(self, what: Wait) -> None:
+    def _wait_for(self, what: State) -> None:
         self._wait = what
         self.ticks_left = self._door.ticks[what]
 
@@ -129,7 +128,7 @@ class Lane:
         buffer = self._buffer
         size = len(buffer)
         position = served = 0
-        state: Wait | Exit = Wait.REQUEST
+        state: State = _REQUEST
         while position < size:
             span = self._look(position)
             if not isinstance(span, tuple):
@@ -137,40 +136,39 @@ class Lane:
                 break
             begin, end = span
             if end > size:
-                state = Wait.BODY if end - position <= BUFFER_BYTES else Exit.TORNADO
+                state = _BODY if end - position <= BUFFER_BYTES else _TORNADO
                 break
             if self._permit is None or not self._permit.publish(buffer[begin:end]):
-                state = Exit.TORNADO
+                state = _TORNADO
                 break
             position = end
             served += 1
         self._settle(state, position, served)
 
-    def _settle(self, state: Wait | Exit, position: int, served: int) -> None:
+    def _settle(self, state: State, position: int, served: int) -> None:
         """Send the answers of what was served, and go where the rest leads."""
-        if state is Exit.DONE:
+        if state is _DONE:
             return
         self._buffer = self._buffer[position:]
         unsent = self._answer(served) if served else b""
-        if not self._is_open:
-            return
-        if unsent or state is Exit.TORNADO:
+        if unsent is None:
+            self.abort()
+        elif unsent or state is _TORNADO:
             self._hand_over(unsent)
-        elif state is Exit.TOO_LARGE:
-            self._refuse(_TOO_LARGE)
-        elif isinstance(state, Wait) and (served or state is not self._wait):
+        elif state is _TOO_LARGE:
+            self._refuse(_431)
+        elif served or state is not self._wait:
             self._wait_for(state)
 
-    def _answer(self, served: int) -> bytes:
-        """Send ``served`` answers; what the socket did not take of them."""
+    def _answer(self, served: int) -> bytes | None:
+        """Send ``served`` answers; what the socket did not take of them, or None if it is broken."""
         answers = self._door.accepted() * served
         try:
             return answers[self._sock.send(answers) :]
         except BlockingIOError:
             return answers
         except OSError:
-            self.abort()
-            return b""
+            return None
 
     def _hand_over(self, unsent: bytes) -> None:
         self._door.forget(self, self._sock.fileno())
@@ -180,14 +178,14 @@ class Lane:
     def _refuse(self, answer: bytes) -> None:
         """Answer and hang up; the rest is read and dropped, as closing now could destroy the answer."""
         self._buffer = b""
-        self._wait_for(Wait.CLOSE)
+        self._wait_for(_CLOSE)
         try:
             self._sock.send(answer)
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             self.abort()
 
-    def _look(self, position: int) -> Span | Wait | Exit:
+    def _look(self, position: int) -> Span | State:
         """What the request at ``position`` is: the body of one that the lane holds a permit for, or else."""
         buffer, plan = self._buffer, self._door.plan
         known = self._permit.fits(buffer, position) if self._permit is not None else None
@@ -195,38 +193,38 @@ class Lane:
             return known
         line_end = buffer.find(LINE, position)
         if line_end < 0:
-            return Wait.HEAD if plan.may_begin(buffer[position:]) else Exit.TORNADO
+            return _HEAD if plan.may_begin(buffer[position:]) else _TORNADO
         path = plan.paths.get(buffer[position:line_end])
         if path is None:
-            return Exit.TORNADO
+            return _TORNADO
         end = buffer.find(END, line_end)
         if end < 0:
             return self._look_at_half(path, buffer[line_end + len(LINE) :], len(buffer) - position)
         fields = read_fields(buffer[line_end + len(LINE) : end], path.known)
         if fields is None:
-            return Exit.TORNADO
+            return _TORNADO
         if end - position > plan.head_bytes:
-            return Exit.TOO_LARGE
+            return _TOO_LARGE
         if not path.purpose.is_upgrade:
             self._permit = permit(buffer[position : end + len(END)], fields, path, plan, self._peer)
-            return (self._permit and self._permit.fits(buffer, position)) or Exit.TORNADO
+            return (self._permit and self._permit.fits(buffer, position)) or _TORNADO
         # Answers to requests before it have to go out first.
         greeting = greet(fields, path, plan, self._peer) if position == 0 else None
-        return Exit.TORNADO if greeting is None else self._upgrade(greeting, end + len(END))
+        return _TORNADO if greeting is None else self._upgrade(greeting, end + len(END))
 
-    def _look_at_half(self, path: LanePath, lines: bytes, size: int) -> Wait | Exit:
+    def _look_at_half(self, path: LanePath, lines: bytes, size: int) -> State:
         """What a head of which ``size`` bytes are there may become."""
         if not may_go_on(lines, path.known):
-            return Exit.TORNADO
+            return _TORNADO
         if size > self._door.plan.head_bytes:
-            return Exit.TOO_LARGE
-        return Wait.HEAD if size < BUFFER_BYTES else Exit.TORNADO
+            return _TOO_LARGE
+        return _HEAD if size < BUFFER_BYTES else _TORNADO
 
     @property
     def _peer(self) -> str:
         return str(self._address[0])
 
-    def _upgrade(self, greeting: Greeting, begin: int) -> Exit:
+    def _upgrade(self, greeting: Greeting, begin: int) -> State:
         """Make this a WebSocket, whose first bytes may be there already, from ``begin`` on."""
         answer = response_101(greeting.accept)
         try:
@@ -234,11 +232,11 @@ class Lane:
                 raise BrokenPipeError("the socket took half an answer")
             tune(self._sock)
         except BlockingIOError:
-            return Exit.TORNADO
+            return _TORNADO
         except OSError as error:
             logger.debug("a handshake failed: %s", error)
             self.abort()
-            return Exit.DONE
+            return _DONE
         self._door.forget(self, self._sock.fileno())
         adopt(greeting.door, self._sock.detach(), greeting.user, self._buffer[begin:])
-        return Exit.DONE
+        return _DONE

@@ -65,10 +65,13 @@ class Permit:
         """Publish; False, and nothing done, when Tornado has to see the request."""
         publish_now = self.door.hub.publish_now
         try:
-            # A broker that takes the first takes all of this turn of the loop.
-            return all(map(publish_now, self.read(body, self.door.publication_bytes)))
+            for publication in self.read(body, self.door.publication_bytes):
+                # A broker that takes the first takes all of this turn of the loop.
+                if not publish_now(publication):
+                    return False
         except (PublishError, BrokerClosedError):
             return False
+        return True
 
 
 def permit(head: bytes, fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Permit | None:

@@ -18,6 +18,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 10_000
 _LONGEST_NAME_BYTES = 64
 """Longest name, as sent, that is kept; nobody asks for longer ones, and decoding them would cost time."""
+# Numbers, as Python finds them in bytes several times as fast as bytes of length one.
+_AMPERSAND, _SEMICOLON, _PERCENT, _PLUS = b"&;%+"
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE_EXTRA_BYTES = len("%41") - 1
 
@@ -52,8 +54,7 @@ def parse_form(body: bytes, query: bytes = b"") -> Form:
     Raises:
         InvalidPublicationError: If either cannot be parsed as a whole, whatever the field it happens in.
     """
-    values = _first_values(body)
-    return Form(_first_values(query) | values if query else values)
+    return Form(_values(body, query))
 
 
 def publication_from_form(body: bytes | None, query: bytes, max_publication_size: int) -> Publication:
@@ -68,7 +69,7 @@ def publication_from_form(body: bytes | None, query: bytes, max_publication_size
         InvalidPublicationError: If the form cannot be parsed, lacks a field, or a field is not UTF-8.
         PublicationTooLargeError: If a field is above ``max_publication_size``.
     """
-    values = parse_form(body or b"", query).values
+    values = _values(body or b"", query)
     channel, message = values.get(b"channel"), values.get(b"message")
     if not channel or not message:
         raise InvalidPublicationError("Missing channel or message")
@@ -113,9 +114,17 @@ def _check_parameters(text: str) -> None:
         raise _bad_request()
 
 
+def _values(body: bytes, query: bytes) -> dict[bytes, bytes]:
+    """The first value of each name; those of the body come before those of the query."""
+    values = _first_values(body)
+    return _first_values(query) | values if query else values
+
+
 def _first_values(text: bytes) -> dict[bytes, bytes]:
     """The first value of each name that is not overlong; names decoded, values still escaped."""
-    if text.count(b"&") >= _MOST_FIELDS or b";" in text or (b"%" in text and _BAD_ESCAPE.search(text)):
+    if text.count(_AMPERSAND) >= _MOST_FIELDS or _SEMICOLON in text:
+        raise _bad_request()
+    if _PERCENT in text and _BAD_ESCAPE.search(text):
         raise _bad_request()
     values: dict[bytes, bytes] = {}
     for field in text.split(b"&"):
@@ -129,9 +138,9 @@ def _first_values(text: bytes) -> dict[bytes, bytes]:
 
 def _decode(text: bytes) -> bytes:
     """``text`` with plus signs and escapes decoded; escapes were judged before."""
-    if b"+" in text:
+    if _PLUS in text:
         text = text.replace(b"+", b" ")
-    if b"%" not in text:
+    if _PERCENT not in text:
         return text
     # Python's own escapes are decoded in C: several times as fast as taking each percent sign by itself.
     escaped = text.replace(b"\\", b"\\\\").replace(b"%", b"\\x")
@@ -140,7 +149,7 @@ def _decode(text: bytes) -> bytes:
 
 def _is_longer(value: bytes, limit: int) -> bool:
     """Whether ``value`` decodes to more than ``limit`` bytes, found out without decoding it."""
-    return len(value) > limit and len(value) - _ESCAPE_EXTRA_BYTES * value.count(b"%") > limit
+    return len(value) > limit and len(value) - _ESCAPE_EXTRA_BYTES * value.count(_PERCENT) > limit
 
 
 def _text(value: bytes) -> str:
