@@ -112,8 +112,8 @@ class LaneDoor:
             lane.ticks_left -= 1
             if lane.ticks_left < 0:
                 late.append(lane)
-        self._expire(late)
         self._timer = self._loop.call_later(TICK, self._tick) if self.lanes else None
+        self._expire(late)
 
     def _expire(self, late: list[Lane]) -> None:
         for lane in late[:SLICE_SIZE]:
