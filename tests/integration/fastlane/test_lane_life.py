@@ -223,6 +223,23 @@ def test_what_was_allowed_before_a_reload_is_judged_anew() -> None:
     on_a_road(steps, site)
 
 
+def test_a_reload_that_only_shuts_the_way_to_a_running_instance_counts_at_once() -> None:
+    site = SITE.replace(":0", f":{free_port()}")
+
+    async def steps(fast: Road) -> None:
+        client = await connect(fast)
+        assert await post(client) == 202
+        realtime = fast.generation.realtimes[0]
+        await reload(
+            fast, site.replace("go_handler", "@publish path /internal/*\nerror @publish 418\ngo_handler")
+        )
+        assert fast.generation.realtimes[0] is realtime
+        assert await post(client) == 418
+        client.close()
+
+    on_a_road(steps, site)
+
+
 def test_half_a_request_survives_a_reload() -> None:
     port = free_port()
     site = SITE.replace(":0", f":{port}")

@@ -186,6 +186,18 @@ def test_who_sends_nothing_has_the_idle_time() -> None:
     assert (sock.is_open, sock.sent, lanes.handed) == (False, b"", [])
 
 
+def test_the_idle_time_begins_anew_with_each_request() -> None:
+    lanes = Lanes(idle_seconds=300.0)
+    sock = lanes.accept()
+    for _ in range(3):
+        lanes.loop.advance_to(lanes.loop.time() + 200.0)
+        lanes.feed(sock, PUBLISH)
+    lanes.loop.advance_to(899.0)
+    assert sock.is_open
+    lanes.loop.advance_to(902.0)
+    assert not sock.is_open
+
+
 def test_half_a_body_is_left_to_tornado() -> None:
     lanes = Lanes()
     sock = lanes.accept(HALF_BODY)
