@@ -25,7 +25,8 @@ from tornado_realtime.wire.base import Farewell
 # Turns of the loop without a byte after which nothing more comes: both ends live on one loop.
 TURNS = 4
 LAST_TURNS = 25
-# Seconds that a request may be in the works without a sign of life; then it waits for more of its body.
+# The same, in turns and in seconds, while a request is in the works; then it waits for more of its body.
+BUSY_TURNS = 300
 PATIENCE = 0.1
 DATE = re.compile(rb"\r\nDate: [^\r]*")
 
@@ -111,7 +112,9 @@ class Road:
         received = b""
         quiet = 0
         patience = time.monotonic() + PATIENCE
-        while quiet < turns or (is_last and self.is_busy and time.monotonic() < patience):
+        while quiet < turns or (
+            is_last and self.is_busy and (quiet < BUSY_TURNS or time.monotonic() < patience)
+        ):
             # Unacknowledged bytes would keep the server's next ones back (Nagle), and closing destroys those.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             try:
