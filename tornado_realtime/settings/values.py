@@ -1,0 +1,47 @@
+"""The settings of one realtime instance, validated and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tornado_realtime.caddyfile.directive import Directive
+from tornado_realtime.peers import Network
+
+DEFAULT_AUTH_ENDPOINT = "http://localhost:8080/auth.php"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One realtime instance, validated. Made by ``settings_from_directive`` or ``settings_from_options``.
+
+    The fields up to ``broadcast_listen`` are the options of go_handler (see ``OPTIONS``); the others
+    are for Python applications and for the server around the plugin.
+
+    Attributes:
+        prefix: Put before both paths, such as ``/realtime``; empty or beginning with a slash.
+        socket_path: Where WebSocket clients connect.
+        publish_path: Where applications publish.
+        trusted_proxies: Peers whose X-Forwarded-For is believed.
+        directive: Where it was written; None for a plugin built by keyword arguments.
+    """
+
+    driver: str = "memory"
+    redis_address: str = ""
+    auth_endpoint: str = DEFAULT_AUTH_ENDPOINT
+    auth_timeout: float = 5.0
+    jwt_secret: str = field(default="", repr=False)
+    broadcast_secret: str = field(default="", repr=False)
+    broadcast_listen: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    wire: str = "raw"
+    max_message_size_bytes: int = 512
+    max_publication_size_bytes: int = 1024 * 1024
+    send_queue_frames: int = 256
+    send_queue_bytes: int = 1024 * 1024
+    slow_consumer: str = "disconnect"
+    prefix: str = ""
+    socket_path: str = "/ws"
+    publish_path: str = "/internal/broadcast"
+    trusted_proxies: tuple[Network, ...] = ()
+    directive: Directive | None = field(default=None, compare=False, repr=False)
+    given: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
