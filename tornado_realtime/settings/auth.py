@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tornado_realtime.settings.option import Option, duration, url
+from tornado_realtime.settings.option import Block, Option, duration, no_words, url
 from tornado_realtime.settings.values import DEFAULT_AUTH_ENDPOINT
 
 JWT_SECRET_BYTES = 32
@@ -18,6 +18,10 @@ def _jwt_secret(words: Sequence[str]) -> dict[str, Any]:
             "make one with: openssl rand -hex 32"
         )
     return {"jwt_secret": words[0]}
+
+
+def _jwt(words: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(values)
 
 
 AUTH_OPTIONS: tuple[Option, ...] = (
@@ -38,15 +42,23 @@ AUTH_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "jwt",
-        lambda words: {},
+        no_words,
         "{ secret SECRET }",
         "",
         "Reads the login here instead of asking `auth_endpoint`: a JWT (HS256) in the cookie `AUTH_TOKEN` or "
         "after `Authorization: Bearer`; `sub` is the user, `exp` ends the connection.",
-        block=(
-            Option(
-                "secret", _jwt_secret, "SECRET", "", "The key the token is signed with, at least 32 bytes."
+        block=Block(
+            (
+                Option(
+                    "secret",
+                    _jwt_secret,
+                    "SECRET",
+                    "",
+                    "The key the token is signed with, at least 32 bytes.",
+                    required=True,
+                ),
             ),
+            _jwt,
         ),
     ),
 )

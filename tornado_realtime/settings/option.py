@@ -7,7 +7,7 @@ with a message that says what would be right.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,26 @@ from urllib.parse import urlsplit
 from tornado_realtime.units import parse_duration, parse_size
 
 Converter = Callable[[Sequence[str]], dict[str, Any]]
+Assembler = Callable[[Sequence[str], Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What stands in an option's braces.
+
+    Attributes:
+        options: The options that may.
+        assemble: From the words before the braces, and what the options in them set, to the fields that
+            the whole sets; raises ValueError as a converter does.
+        words: How many words stand before the braces.
+        repeats: Whether there may be several such blocks, with different words each; the tuples that they
+            set are put one after another, in the order they are written in.
+    """
+
+    options: tuple[Option, ...]
+    assemble: Assembler
+    words: int = 0
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +44,10 @@ class Option:
     Attributes:
         name: As written.
         convert: From its words to the Settings fields it sets; raises ValueError with a message that
-            says what would be right.
+            says what would be right. Not called for an option with a block.
         most: Most words it takes; at least one is always needed. 0 for any number.
-        block: The options in its braces; an option with a block takes no words.
+        block: What its braces hold; None when it takes none.
+        required: Whether the block that it may stand in is not complete without it.
         words: How the words are called in the reference.
         default: As one would write it; empty when there is none.
         purpose: One sentence for the reference.
@@ -38,7 +59,13 @@ class Option:
     default: str
     purpose: str
     most: int = 1
-    block: tuple[Option, ...] = ()
+    block: Block | None = None
+    required: bool = False
+
+
+def no_words(words: Sequence[str]) -> dict[str, Any]:
+    """Nothing: the converter of an option that has a block."""
+    return {}
 
 
 def one_of(field_name: str, *choices: str) -> Converter:

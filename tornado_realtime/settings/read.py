@@ -13,7 +13,7 @@ from tornado_realtime.peers import PRIVATE_RANGES, Network, parse_network
 from tornado_realtime.settings.auth import AUTH_OPTIONS
 from tornado_realtime.settings.broker import BROKER_OPTIONS
 from tornado_realtime.settings.clients import CLIENT_OPTIONS
-from tornado_realtime.settings.option import Option, did_you_mean
+from tornado_realtime.settings.option import Block, Option, did_you_mean
 from tornado_realtime.settings.publishing import PUBLISHING_OPTIONS
 from tornado_realtime.settings.values import Settings
 
@@ -45,29 +45,47 @@ def _read(
     """The fields that a block's options set, and the names of those options."""
     by_name = {option.name: option for option in options}
     values: dict[str, Any] = {}
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, ...], int] = {}
     for segment in directive.block or ():
-        if segment.word in seen:
-            raise segment.error(f"{segment.word} is given twice (first in line {seen[segment.word]})")
-        seen[segment.word] = segment.line
         option = by_name.get(segment.word)
+        _check_once(segment, option, seen)
         if option is None:
             hint = did_you_mean(segment.word, (*by_name, *more))
             raise segment.error(f"unknown option {segment.word} of {of}{hint}")
-        values |= _convert_block(segment, option) if option.block else _convert(segment, option)
-    return values, frozenset(seen)
+        if option.block is None:
+            values |= _convert(segment, option)
+        else:
+            _put(values, _convert_block(segment, option, option.block), option.block)
+    return values, frozenset(key[0] for key in seen)
 
 
-def _convert_block(segment: Directive, option: Option) -> dict[str, Any]:
-    if segment.args or segment.block is None:
+def _check_once(segment: Directive, option: Option | None, seen: dict[tuple[str, ...], int]) -> None:
+    repeats = option is not None and option.block is not None and option.block.repeats
+    key = (segment.word, *segment.words) if repeats else (segment.word,)
+    if key in seen:
+        raise segment.error(f"{' '.join(key)} is given twice (first in line {seen[key]})")
+    seen[key] = segment.line
+
+
+def _put(values: dict[str, Any], found: Mapping[str, Any], block: Block) -> None:
+    """Add what a block sets; what repeated ones set is put together."""
+    for name, value in found.items():
+        values[name] = (*values.get(name, ()), *value) if block.repeats else value
+
+
+def _convert_block(segment: Directive, option: Option, block: Block) -> dict[str, Any]:
+    if len(segment.args) != block.words or segment.block is None:
         raise segment.error(f"{option.name} needs a block: write {option.name} {option.words}")
-    values, given = _read(segment, option.block, option.name)
-    for inner in option.block:
-        if inner.name not in given:
+    values, given = _read(segment, block.options, option.name)
+    for inner in block.options:
+        if inner.required and inner.name not in given:
             raise segment.error(
                 f"{option.name} needs {inner.name}: write {inner.name} {inner.words} in its block"
             )
-    return values
+    try:
+        return block.assemble(segment.words, values)
+    except ValueError as error:
+        raise segment.error(f"{option.name} {error}") from error
 
 
 def _convert(segment: Directive, option: Option) -> dict[str, Any]:
@@ -95,7 +113,7 @@ def settings_from_options(**options: Any) -> Settings:
         ConfigError: A name is unknown, or a value cannot be used.
     """
     own = {name: options.pop(name) for name in OWN_OPTIONS if name in options}
-    block = tuple(_segment(name, value) for name, value in options.items())
+    block = tuple(segment for name, value in options.items() for segment in _segments(name, value))
     settings = settings_from_directive(Directive(Token("go_handler", "", 0), (), block), OWN_OPTIONS)
     return with_own_options(replace(settings, directive=None), **own)
 
@@ -122,11 +140,25 @@ def with_own_options(settings: Settings, **own: Any) -> Settings:
     return found
 
 
-def _segment(name: str, value: Any) -> Directive:
-    if isinstance(value, Mapping):
-        inner = tuple(_segment(key, below) for key, below in value.items())
-        return Directive(Token(name, "", 0), (), inner)
-    return Directive(Token(name, "", 0), _words(name, value))
+def _segments(name: str, value: Any) -> tuple[Directive, ...]:
+    """An option as it would stand in a Caddyfile; several where words stand before its block.
+
+    A mapping is a block. Where words stand before it, it is one from those words to the block.
+    """
+    word = Token(name, "", 0)
+    if not isinstance(value, Mapping):
+        return (Directive(word, _words(name, value)),)
+    option = next((option for option in OPTIONS if option.name == name), None)
+    if option is None or option.block is None or not option.block.words:
+        return (Directive(word, (), _block(value)),)
+    return tuple(
+        Directive(word, _words(name, before), _block(block) if isinstance(block, Mapping) else None)
+        for before, block in value.items()
+    )
+
+
+def _block(options: Mapping[str, Any]) -> tuple[Directive, ...]:
+    return tuple(Directive(Token(name, "", 0), _words(name, value)) for name, value in options.items())
 
 
 def _words(name: str, value: Any) -> tuple[Token, ...]:
