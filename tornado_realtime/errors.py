@@ -27,6 +27,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
+
+Outcome = Literal["rejected", "unknown"]
 
 
 class RealtimeError(Exception):
@@ -131,12 +134,19 @@ class BrokerError(RealtimeError):
 
 
 class BrokerUnavailableError(BrokerError):
-    """The broker cannot take publications now; ``retry_after`` seconds from now it may."""
+    """The broker cannot take publications now; ``retry_after`` seconds from now it may.
 
-    def __init__(self, reason: str, retry_after: float = 1.0) -> None:
+    Args:
+        reason: For whoever published, and for the log.
+        retry_after: Seconds.
+        outcome: ``rejected``: nobody got it, and nobody will. ``unknown``: it may still arrive, at most once.
+    """
+
+    def __init__(self, reason: str, retry_after: float = 1.0, outcome: Outcome = "rejected") -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
+        self.outcome: Outcome = outcome
 
 
 class BrokerClosedError(BrokerError):

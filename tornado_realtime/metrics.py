@@ -22,6 +22,8 @@ _HELP: Mapping[str, str] = {
     "messages": "Messages that clients sent.",
     "slow_consumers": "Clients closed because their outbox was full.",
     "frames_dropped": "Frames dropped from full outboxes.",
+    "gaps": "Times in which publications may have been missed, because the broker was away.",
+    "node_messages_ignored": "Messages of other nodes that this one could make nothing of.",
     "logins_expired": "Connections closed because their login ran out.",
     "connections": "WebSocket connections open now.",
     "channels": "Channels with a subscriber now.",
@@ -45,6 +47,8 @@ class Counters:
     slow_consumers: int = 0
     frames_dropped: int = 0
     logins_expired: int = 0
+    gaps: int = 0
+    node_messages_ignored: int = 0
 
 
 Gauge = Callable[[], float]

@@ -26,3 +26,16 @@ class Publication:
     channel: str
     data: bytes
     position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which a node may have missed publications.
+
+    Attributes:
+        channels: Those that it listened to; None for all that it listens to.
+        seconds: How long it was deaf.
+    """
+
+    channels: tuple[str, ...] | None
+    seconds: float

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from tornado_realtime.brokers.base import Broker
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import Gap, Publication
 
 PATIENCE = 10.0
 
@@ -17,10 +17,20 @@ class Collector:
 
     def __init__(self) -> None:
         self.got: list[Publication] = []
+        self.notes: list[bytes] = []
+        self.gaps: list[Gap] = []
         self._more = asyncio.Event()
 
-    def __call__(self, publication: Publication) -> None:
+    def deliver(self, publication: Publication) -> None:
         self.got.append(publication)
+        self._more.set()
+
+    def told(self, message: bytes) -> None:
+        self.notes.append(message)
+        self._more.set()
+
+    def missed(self, gap: Gap) -> None:
+        self.gaps.append(gap)
         self._more.set()
 
     @property
@@ -36,6 +46,15 @@ class Collector:
                 await self._more.wait()
         assert len(self.got) == count
         return self.got
+
+    async def wait_for_notes(self, count: int) -> list[bytes]:
+        """Wait until ``count`` node messages are there; more are an error."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.notes) < count:
+                self._more.clear()
+                await self._more.wait()
+        assert len(self.notes) == count
+        return self.notes
 
 
 async def eventually(check: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:

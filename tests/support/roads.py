@@ -195,7 +195,7 @@ def _instances(running: Road) -> int:
 async def _noting_broker(generation: Generation, index: int) -> NotingBroker:
     hub = generation.realtimes[index].hub
     broker = NotingBroker()
-    await broker.start(hub.deliver)
+    await broker.start(hub)
     hub.broker = broker
     return broker
 

@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import Gap, Position, Publication
 
-Sink = Callable[[Publication], None]
+
+class Sink(Protocol):
+    """Where a broker's deliveries go. None of these blocks or raises."""
+
+    def deliver(self, publication: Publication) -> None:
+        """A publication on a channel with a local subscriber, whoever made it."""
+
+    def told(self, message: bytes) -> None:
+        """A node message, from whichever node, this one included."""
+
+    def missed(self, gap: Gap) -> None:
+        """Publications may have been missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether what is published anywhere reaches this node now.
+
+    Attributes:
+        ready: It does, as far as is known.
+        reason: One line for an operator; empty when ready.
+    """
+
+    ready: bool
+    reason: str = ""
 
 
 class Broker(ABC):
-    """Carries publications between nodes, at most once, in one order per channel.
+    """Carries publications between nodes, and what nodes tell one another; each at most once.
+
+    Publications keep one order per channel.
 
     A broker belongs to one hub and one IOLoop; every method is called on that loop's thread.
     A publication that this node makes reaches this node's own subscribers by the same road as one
     from elsewhere: through ``sink``. So order is the broker's alone.
+
+    Attributes:
+        node_id: The name of this node among all, random and never used again.
     """
+
+    def __init__(self) -> None:
+        self.node_id = secrets.token_hex(8)
 
     @abstractmethod
     async def start(self, sink: Sink) -> None:
@@ -52,6 +86,27 @@ class Broker(ABC):
             BrokerClosedError: The broker was closed.
         """
         return False
+
+    @abstractmethod
+    async def tell(self, message: bytes, to: str = "") -> int:
+        """Hand one node message to the sink of every node, this one's too, or of one node.
+
+        Args:
+            message: Any bytes, not empty.
+            to: The ``node_id`` of one node; empty for all.
+
+        Returns:
+            How many nodes it went to.
+
+        Raises:
+            BrokerUnavailableError: It could not be sent, or it is not known whether it was.
+            BrokerClosedError: Before ``start``, or after ``close``.
+        """
+
+    @property
+    @abstractmethod
+    def health(self) -> Health:
+        """Whether publications can be made and heard now."""
 
     @abstractmethod
     def subscribe(self, channel: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tornado_realtime.brokers.base import Broker, Sink
-from tornado_realtime.brokers.sinks import deliver
+from tornado_realtime.brokers.base import Broker, Health, Sink
+from tornado_realtime.brokers.sinks import deliver, told
 from tornado_realtime.errors import BrokerClosedError
 from tornado_realtime.publication import Position, Publication
 
@@ -16,6 +16,7 @@ class MemoryBroker(Broker):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._sink: Sink | None = None
         self._closed = False
         self._channels: set[str] = set()
@@ -50,11 +51,27 @@ class MemoryBroker(Broker):
 
     def publish_now(self, publication: Publication) -> bool:
         """See Broker: this one never has to wait."""
-        if self._sink is None:
-            raise BrokerClosedError("the memory broker is closed or not started")
+        sink = self._open_sink()
         if publication.channel in self._channels:
-            deliver(self._sink, publication)
+            deliver(sink, publication)
         return True
+
+    async def tell(self, message: bytes, to: str = "") -> int:
+        """Hand one node message to this process, the only node there is, at once.
+
+        Raises:
+            BrokerClosedError: Before ``start`` or after ``close``.
+        """
+        sink = self._open_sink()
+        if to not in ("", self.node_id):
+            return 0
+        told(sink, message)
+        return 1
+
+    @property
+    def health(self) -> Health:
+        """Ready from ``start`` to ``close``."""
+        return Health(True) if self._sink is not None else Health(False, "not started, or closed")
 
     def subscribe(self, channel: str) -> None:
         """Deliver ``channel`` from now on."""
@@ -63,3 +80,8 @@ class MemoryBroker(Broker):
     def unsubscribe(self, channel: str) -> None:
         """Deliver ``channel`` no longer."""
         self._channels.discard(channel)
+
+    def _open_sink(self) -> Sink:
+        if self._sink is None:
+            raise BrokerClosedError("the memory broker is closed or not started")
+        return self._sink

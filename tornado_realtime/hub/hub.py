@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tornado_realtime.hub.fanout import Fanout
 from tornado_realtime.hub.heart import Heart
+from tornado_realtime.hub.nodes import Nodes
 from tornado_realtime.hub.slow import LossLog
 from tornado_realtime.hub.turns import LoopTurns
 from tornado_realtime.metrics import Gauge, Registry
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tornado_realtime.connection import Connection, Limits
     from tornado_realtime.connection.outbox import Outbox
     from tornado_realtime.poller import Poller
-    from tornado_realtime.publication import Position, Publication
+    from tornado_realtime.publication import Gap, Position, Publication
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,9 @@ class Hub:
         limits: Bounds of one client.
         heart: Another pulse than the default one (for tests with shorter times).
         poller: Another poller than the platform's best.
+
+    Attributes:
+        nodes: What the nodes on this broker tell one another.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Hub:
         self._turns = LoopTurns(loop)
         self.metrics = Registry(self._gauges())
         self._counters = self.metrics.counters
+        self.nodes = Nodes(broker, self._counters)
         self._fanout = Fanout(limits, loop.call_soon, counters=self._counters)
         self._losses = LossLog(loop.time)
         self._emptied: asyncio.Future[None] | None = None
@@ -67,7 +72,7 @@ class Hub:
         """
         self._heart.start(self._expired)
         self._turns.start()
-        await self.broker.start(self.deliver)
+        await self.broker.start(self)
 
     async def close(self, farewell: Farewell, timeout: float) -> None:
         """Tell every client goodbye, let what is queued go out, and release everything.
@@ -80,6 +85,7 @@ class Hub:
         """
         deadline = self._loop.time() + timeout
         try:
+            await self.nodes.close()
             await self.broker.close()
             async with asyncio.timeout_at(deadline):
                 await self._fanout.idle.wait()
@@ -128,10 +134,26 @@ class Hub:
         """
         return self.broker.publish_now(publication)
 
+    # -- the broker's sink (brokers.base.Sink) -------------------------------------------------------
+
     def deliver(self, publication: Publication) -> None:
-        """The broker's sink: fan one publication out to this node's subscribers."""
+        """Fan one publication out to this node's subscribers."""
         self._counters.publications += 1
         self._fanout.deliver(publication)
+
+    def told(self, message: bytes) -> None:
+        """A node says something."""
+        self.nodes.told(message)
+
+    def missed(self, gap: Gap) -> None:
+        """Subscribers may have missed publications; an operator is told so, once."""
+        channels = self._fanout.channels.keys() if gap.channels is None else gap.channels
+        self._counters.gaps += 1
+        logger.warning(
+            "publications on %d channels may have been missed for %.1f s", len(channels), gap.seconds
+        )
+
+    # -- what is here --------------------------------------------------------------------------------
 
     def subscribers(self, channel: str) -> int:
         """How many connections of this node are subscribed to ``channel``."""

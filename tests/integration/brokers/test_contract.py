@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from tests.support.broker_world import Collector, run
-from tornado_realtime.brokers.base import Broker
+from tornado_realtime.brokers.base import Broker, Health
 from tornado_realtime.errors import BrokerClosedError
 from tornado_realtime.publication import Publication
 
@@ -216,22 +216,32 @@ def test_nothing_is_delivered_after_close(broker: Broker) -> None:
 
 
 def test_a_failing_sink_stops_nothing(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    got = Collector()
+    class Failing(Collector):
+        def deliver(self, publication: Publication) -> None:
+            super().deliver(publication)
+            if publication.data == b"bad":
+                raise RuntimeError("sink bug")
 
-    def sink(publication: Publication) -> None:
-        got(publication)
-        if publication.data == b"bad":
+        def told(self, message: bytes) -> None:
+            super().told(message)
             raise RuntimeError("sink bug")
 
     async def scenario() -> None:
+        sink = Failing()
         await broker.start(sink)
         broker.subscribe("news")
         await publish_all(broker, "news", [b"good", b"bad", b"good again"])
-        await got.wait_for(3)
+        await sink.wait_for(3)
+        await broker.tell(b"a note")
+        await broker.tell(b"another")
+        await sink.wait_for_notes(2)
 
     with caplog.at_level(logging.ERROR):
         run(scenario(), broker)
-    assert [record.message for record in caplog.records] == ["the sink failed on channel 'news'"]
+    assert [record.message for record in caplog.records] == [
+        "the sink failed on channel 'news'",
+        *["the sink failed on a node message"] * 2,
+    ]
 
 
 def test_a_thousand_channels(broker: Broker) -> None:
@@ -294,5 +304,74 @@ def test_a_cancelled_publisher_disturbs_nobody(broker: Broker) -> None:
             await asyncio.sleep(0.001)
         assert set(sink.data) >= {b"%d" % n for n in range(1, 50, 2)}
         assert [int(data) for data in sink.data[:-1]] == sorted(int(data) for data in sink.data[:-1])
+
+    run(scenario(), broker)
+
+
+def test_a_node_message_reaches_every_node_in_the_order_of_the_calls(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        assert await asyncio.gather(*(broker.tell(b"%d" % number) for number in range(50))) == [1] * 50
+        assert await sink.wait_for_notes(50) == [b"%d" % number for number in range(50)]
+        assert sink.got == []
+
+    run(scenario(), broker)
+
+
+def test_a_node_message_to_one_node(broker: Broker) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        assert await broker.tell(b"to me", broker.node_id) == 1
+        assert await broker.tell(b"to somebody else", "0123456789abcdef") == 0
+        assert await broker.tell(b"\xff\0 any bytes", broker.node_id) == 1
+        assert await sink.wait_for_notes(2) == [b"to me", b"\xff\0 any bytes"]
+
+    run(scenario(), broker)
+
+
+def test_telling_needs_a_started_broker(broker: Broker) -> None:
+    async def scenario() -> None:
+        with pytest.raises(BrokerClosedError):
+            await broker.tell(b"too early")
+        await broker.start(Collector())
+        await broker.close()
+        with pytest.raises(BrokerClosedError):
+            await broker.tell(b"too late")
+
+    run(scenario(), broker)
+
+
+def test_a_channel_is_no_road_between_nodes(broker: Broker) -> None:
+    """No channel that a client may name leads to where nodes talk to one another."""
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        for channel in (
+            "nodes",
+            "realtime2:nodes",
+            f"node:{broker.node_id}",
+            f"realtime2:node:{broker.node_id}",
+        ):
+            broker.subscribe(channel)
+            await broker.publish(Publication(channel, b"x"))
+            await broker.tell(b"x")
+        await sink.wait_for(4)
+        await sink.wait_for_notes(4)
+
+    run(scenario(), broker)
+
+
+def test_the_health_follows_the_life(broker: Broker) -> None:
+    async def scenario() -> None:
+        assert broker.health == Health(False, "not started, or closed")
+        await broker.start(Collector())
+        broker.subscribe("news")
+        await broker.publish(Publication("news", b"x"))
+        assert broker.health == Health(True)
+        await broker.close()
+        assert broker.health == Health(False, "not started, or closed")
 
     run(scenario(), broker)

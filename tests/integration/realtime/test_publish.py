@@ -10,7 +10,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
 from tests.support.realtime_world import TunedRealtime, serving
-from tornado_realtime.brokers.base import Broker, Sink
+from tornado_realtime.brokers.base import Broker, Health, Sink
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
 from tornado_realtime.publication import Position, Publication
 from tornado_realtime.realtime import Realtime
@@ -352,6 +352,13 @@ class BrokenBroker(Broker):
 
     async def publish(self, publication: Publication) -> Position | None:
         raise self.error
+
+    async def tell(self, message: bytes, to: str = "") -> int:
+        return 1
+
+    @property
+    def health(self) -> Health:
+        return Health(True)
 
     def subscribe(self, channel: str) -> None: ...
 

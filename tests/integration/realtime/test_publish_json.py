@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.rawhttp import Answered
 from tests.support.realtime_world import TunedRealtime, World, realtime, serving
-from tornado_realtime.brokers.base import Broker, Sink
+from tornado_realtime.brokers.base import Broker, Health, Sink
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerClosedError, BrokerError, BrokerUnavailableError
 from tornado_realtime.handlers.batch import PART_BYTES, PART_SIZE
@@ -261,6 +261,13 @@ class OddBroker(Broker):
         if int(publication.data) % 3 == 0:
             raise BrokerUnavailableError(f"no room for {publication.data.decode()}")
         return None
+
+    async def tell(self, message: bytes, to: str = "") -> int:
+        return 1
+
+    @property
+    def health(self) -> Health:
+        return Health(True)
 
     def subscribe(self, channel: str) -> None: ...
 

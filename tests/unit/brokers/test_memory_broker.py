@@ -5,36 +5,37 @@ import logging
 
 import pytest
 
+from tests.support.broker_world import Collector
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerClosedError
 from tornado_realtime.publication import Publication
 
 
 def test_publish_reaches_the_sink_before_it_returns() -> None:
-    got: list[Publication] = []
+    sink = Collector()
 
     async def scenario() -> None:
         broker = MemoryBroker()
-        await broker.start(got.append)
+        await broker.start(sink)
         broker.subscribe("news")
         publication = Publication("news", b"hello")
         assert await broker.publish(publication) is None
-        assert got == [publication]
+        assert sink.got == [publication]
 
     asyncio.run(scenario())
 
 
 def test_concurrent_publishers_keep_their_order() -> None:
-    got: list[bytes] = []
+    sink = Collector()
 
     async def scenario() -> None:
         broker = MemoryBroker()
-        await broker.start(lambda publication: got.append(publication.data))
+        await broker.start(sink)
         broker.subscribe("news")
         await asyncio.gather(*(broker.publish(Publication("news", b"%d" % n)) for n in range(100)))
 
     asyncio.run(scenario())
-    assert got == [b"%d" % n for n in range(100)]
+    assert sink.data == [b"%d" % n for n in range(100)]
 
 
 def test_a_closed_broker_cannot_be_started_again() -> None:
@@ -42,18 +43,19 @@ def test_a_closed_broker_cannot_be_started_again() -> None:
         broker = MemoryBroker()
         await broker.close()
         with pytest.raises(BrokerClosedError):
-            await broker.start(lambda _publication: None)
+            await broker.start(Collector())
 
     asyncio.run(scenario())
 
 
 def test_a_failing_sink_is_logged_without_the_message(caplog: pytest.LogCaptureFixture) -> None:
-    def sink(publication: Publication) -> None:
-        raise RuntimeError("sink bug")
+    class Failing(Collector):
+        def deliver(self, publication: Publication) -> None:
+            raise RuntimeError("sink bug")
 
     async def scenario() -> None:
         broker = MemoryBroker()
-        await broker.start(sink)
+        await broker.start(Failing())
         broker.subscribe("news")
         await broker.publish(Publication("news", b"private words"))
 

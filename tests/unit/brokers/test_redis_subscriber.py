@@ -23,7 +23,7 @@ class World:
         self.released: list[Parcel] = []
         self.readies = 0
         self.line = FakeLine()
-        self.subscriber = Subscriber(self._receive, self.released.append, self._ready, linger)
+        self.subscriber = Subscriber({}, self._receive, self.released.append, self._ready, linger)
         self.topics: set[bytes] = set()  # what the fake Redis thinks
         self._served = 0
 

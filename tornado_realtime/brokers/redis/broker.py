@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from tornado_realtime.brokers.base import Broker, Sink
+from tornado_realtime.brokers.base import Broker, Health, Sink
 from tornado_realtime.brokers.redis.address import parse_address
 from tornado_realtime.brokers.redis.line import Line
 from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
 from tornado_realtime.brokers.redis.outage import Outage
 from tornado_realtime.brokers.redis.publisher import Parcel, Publisher
 from tornado_realtime.brokers.redis.subscriber import Subscriber, topic_of
-from tornado_realtime.brokers.sinks import deliver
+from tornado_realtime.brokers.sinks import deliver, told
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
 from tornado_realtime.publication import Position, Publication
 
 logger = logging.getLogger(__name__)
+
+# Where nodes talk to one another: outside realtime:*, which older servers subscribe to as a whole.
+NODES_TOPIC = b"realtime2:nodes"
+NODE_PREFIX = b"realtime2:node:"
 
 
 class RedisBroker(Broker):
     """Carries publications between all nodes on one Redis, at most once, without history.
 
     The wire is that of the older server: ``PUBLISH realtime:CHANNEL MESSAGE``, the message as it is.
+    What nodes tell one another travels on ``realtime2:nodes`` and ``realtime2:node:NODE_ID``.
     There are two connections, one to publish and one to listen; each comes back by itself.
 
     A publication is refused while its way back to this node's own subscribers is broken, and waits
@@ -40,6 +45,7 @@ class RedisBroker(Broker):
     def __init__(
         self, address: str = "", *, publish_timeout: float = 2.0, timing: Timing | None = None
     ) -> None:
+        super().__init__()
         timing = timing or Timing()
         self.dropped = 0  #: foreign messages that were no text, since the start
         self._address = parse_address(address)
@@ -49,8 +55,9 @@ class RedisBroker(Broker):
         self._publisher = Publisher(
             lambda: outage.ended(Publisher.name), lambda parcel: self._subscriber.examine(parcel)
         )
+        own = {NODE_PREFIX + self.node_id.encode(): self._told, NODES_TOPIC: self._told}
         self._subscriber = Subscriber(
-            self._receive, self._publisher.hand_in, lambda: outage.ended(Subscriber.name), timing.linger
+            own, self._receive, self._publisher.hand_in, lambda: outage.ended(Subscriber.name), timing.linger
         )
         outage = Outage(self._address.shown, self._subscriber.__len__)
         sessions = (self._subscriber, self._publisher)
@@ -103,20 +110,23 @@ class RedisBroker(Broker):
                 ``publish_timeout``. In the last case alone it may still be delivered; the reason says so.
             BrokerClosedError: Before ``start``, or after ``close``.
         """
-        if self._sink is None:
-            raise BrokerClosedError("the Redis broker is closed or not started")
-        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        topic = topic_of(publication.channel)
-        parcel = Parcel(topic, publication.data, taken, self._subscriber.wants(topic))
-        self._hand_in(parcel)
-        try:
-            await self._outcome(parcel)
-        except BrokerUnavailableError as error:
-            error.retry_after = self._retry_after()
-            raise
-        finally:
-            parcel.withdraw()
+        await self._send(topic_of(publication.channel), publication.data)
         return None
+
+    async def tell(self, message: bytes, to: str = "") -> int:
+        """Hand one node message to Redis, and wait until it took it; see ``publish`` for what it raises."""
+        return await self._send(NODE_PREFIX + to.encode() if to else NODES_TOPIC, message)
+
+    @property
+    def health(self) -> Health:
+        """Ready while both connections are there and every channel is subscribed."""
+        if self._sink is None:
+            return Health(False, "not started, or closed")
+        if not self._publisher.online:
+            return Health(False, f"Redis at {self._address.shown} is away")
+        if not self._subscriber.caught_up:
+            return Health(False, f"not every channel is subscribed at Redis at {self._address.shown}")
+        return Health(True)
 
     def subscribe(self, channel: str) -> None:
         """Listen to ``channel``; Redis is told with the next turn of the loop."""
@@ -128,6 +138,20 @@ class RedisBroker(Broker):
         if not self._closed:
             self._subscriber.remove(channel)
 
+    async def _send(self, topic: bytes, data: bytes) -> int:
+        if self._sink is None:
+            raise BrokerClosedError("the Redis broker is closed or not started")
+        taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        parcel = Parcel(topic, data, taken, self._subscriber.wants(topic))
+        self._hand_in(parcel)
+        try:
+            return await self._outcome(parcel)
+        except BrokerUnavailableError as error:
+            error.retry_after = self._retry_after()
+            raise
+        finally:
+            parcel.withdraw()
+
     def _hand_in(self, parcel: Parcel) -> None:
         if not self._publisher.online:
             parcel.fail(BrokerUnavailableError("Redis is away"))
@@ -136,7 +160,7 @@ class RedisBroker(Broker):
         else:
             self._subscriber.hold(parcel)
 
-    async def _outcome(self, parcel: Parcel) -> None:
+    async def _outcome(self, parcel: Parcel) -> int:
         # Two waits: after this process was itself stopped for a while, the first is over at once,
         # before the answer that lies in the socket could be read.
         for _ in range(2):
@@ -152,6 +176,10 @@ class RedisBroker(Broker):
     def _retry_after(self) -> float:
         now = asyncio.get_running_loop().time()
         return max(1.0, *(link.wait_until_dial(now) for link in self._links))
+
+    def _told(self, message: bytes) -> None:
+        if self._sink is not None:
+            told(self._sink, message)
 
     def _receive(self, channel: str, data: bytes) -> None:
         if self._sink is None:

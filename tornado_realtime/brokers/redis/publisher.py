@@ -23,14 +23,15 @@ class Parcel:
     Attributes:
         topic: Redis' name of the channel.
         data: The message.
-        taken: Done when Redis took it; fails with a BrokerError; cancelled when nobody waits.
+        taken: Done when Redis took it, with the number of its clients that got it; fails with a
+            BrokerError; cancelled when nobody waits.
         awaited: Whether this node itself listened to the topic when the parcel was handed in.
         sent: Whether any of it may have reached Redis.
     """
 
     topic: bytes
     data: bytes
-    taken: asyncio.Future[None] = field(repr=False)
+    taken: asyncio.Future[int] = field(repr=False)
     awaited: bool = False
     sent: bool = False
 
@@ -40,10 +41,10 @@ class Parcel:
             # A copy for each: one error raised in many places would collect all their tracebacks.
             self.taken.set_exception(type(error)(*error.args))
 
-    def succeed(self) -> None:
-        """Tell the publisher that it was taken."""
+    def succeed(self, receivers: int) -> None:
+        """Tell the publisher that it was taken, and went to so many."""
         if not self.taken.done():
-            self.taken.set_result(None)
+            self.taken.set_result(receivers)
 
     def withdraw(self) -> None:
         """Nobody waits for the outcome any longer; what is not sent yet never will be."""
@@ -151,7 +152,7 @@ class Publisher:
         elif reply == 0 and parcel.awaited:
             self._doubtful(parcel)
         else:
-            parcel.succeed()
+            parcel.succeed(reply if isinstance(reply, int) else 0)
 
     def _next_batch(self) -> list[Command]:
         commands: list[Command] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 
 from redis.exceptions import ResponseError
@@ -29,7 +29,8 @@ class Subscriber:
     and our UNSUBSCRIBE. It *lingers* while it is confirmed but wanted no longer.
 
     Args:
-        receive: Takes every message: channel, data.
+        own: The topics of this node itself, which are always wanted, and what takes their messages.
+        receive: Takes every message on a channel: channel, data.
         release: Takes parcels that were held, once their topic is confirmed.
         ready: Called when all channels of a new connection are confirmed.
         linger: Seconds.
@@ -39,11 +40,13 @@ class Subscriber:
 
     def __init__(
         self,
+        own: Mapping[bytes, Callable[[bytes], None]],
         receive: Callable[[str, bytes], None],
         release: Callable[[Parcel], None],
         ready: Callable[[], None],
         linger: float,
     ) -> None:
+        self._own = own
         self._receive = receive
         self._release = release
         self._ready = ready
@@ -69,7 +72,7 @@ class Subscriber:
 
     def hears(self, topic: bytes) -> bool:
         """False if a message on ``topic`` sent now would miss subscribers that are here already."""
-        return (topic in self._confirmed or topic not in self._wanted) and topic not in self._held
+        return (topic in self._confirmed or not self.wants(topic)) and topic not in self._held
 
     def hold(self, parcel: Parcel) -> None:
         """Keep ``parcel`` until its topic is confirmed; fail it if the connection is away."""
@@ -82,8 +85,13 @@ class Subscriber:
             self._held.setdefault(parcel.topic, []).append(parcel)
 
     def wants(self, topic: bytes) -> bool:
-        """Whether ``topic`` has a local subscriber."""
-        return topic in self._wanted
+        """Whether ``topic`` has a local subscriber, or is one of the node's own."""
+        return topic in self._wanted or topic in self._own
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether Redis sends us everything that was wanted when the connection was made."""
+        return self._line is not None and not self._catching_up
 
     def examine(self, parcel: Parcel) -> None:
         """Settle a parcel that nobody got though we listen, by whether our connection still answers.
@@ -122,7 +130,7 @@ class Subscriber:
     def begin(self, line: Line) -> None:
         """Subscribe everything, anew."""
         self._line = line
-        self._joins = dict.fromkeys(self._wanted)
+        self._joins = dict.fromkeys((*self._own, *self._wanted))
         self._catching_up = True
         self._wake.set()
 
@@ -160,6 +168,8 @@ class Subscriber:
                 case [b"message", bytes(topic), bytes(data)]:
                     if (channel := self._wanted.get(topic)) is not None:
                         self._receive(channel, data)
+                    elif (take := self._own.get(topic)) is not None:
+                        take(data)
                 case [b"subscribe", bytes(topic), _]:
                     self._confirm(topic)
                 case ResponseError() as error:
@@ -192,14 +202,14 @@ class Subscriber:
             return
         if topic in self._joins:  # the same, not sent yet
             return
-        if topic in self._wanted or topic in self._lingering:
+        if self.wants(topic) or topic in self._lingering:
             self._confirmed.add(topic)
         self._let_go(topic)
         self._check_ready()
 
     def _settle_doubts(self) -> None:
         for parcel in self._pings.popleft() if self._pings else ():
-            parcel.succeed()
+            parcel.succeed(0)
 
     def _let_go(self, topic: bytes) -> None:
         for parcel in self._held.pop(topic, ()):
