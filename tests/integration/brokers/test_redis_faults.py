@@ -232,7 +232,7 @@ def test_a_lost_subscription_refuses_what_would_not_come_back(make_redis: MakeSe
         await eventually(lambda: gone_from(broker, "news"))
         error = await refused_within(broker, 0.1)
         now = asyncio.get_running_loop().time()
-        until_dial = max(link.wait_until_dial(now) for link in broker._links)
+        until_dial = max(link.wait_until_dial(now) for link in broker._shard._links)
         assert error.retry_after == pytest.approx(max(1.0, until_dial), abs=0.2)
         assert await accepted(broker, "nobody listens here")
 

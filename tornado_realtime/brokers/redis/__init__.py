@@ -3,6 +3,7 @@
 ::
 
     broker      the contract: RedisBroker
+    shard       one server: both connections to it, and what may be published over them
     subscriber  which channels this node listens to; what comes in
     publisher   what goes out, pipelined
     link        one supervised connection: dial, health check, reconnect with backoff; outages

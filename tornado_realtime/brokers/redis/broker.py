@@ -7,11 +7,10 @@ import logging
 
 from tornado_realtime.brokers.base import Broker, Health, Sink
 from tornado_realtime.brokers.redis.address import parse_address
-from tornado_realtime.brokers.redis.line import Line
-from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
-from tornado_realtime.brokers.redis.outage import Outage
-from tornado_realtime.brokers.redis.publisher import Parcel, Publisher
-from tornado_realtime.brokers.redis.subscriber import Subscriber, topic_of
+from tornado_realtime.brokers.redis.link import Timing
+from tornado_realtime.brokers.redis.publisher import Parcel
+from tornado_realtime.brokers.redis.shard import Shard
+from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.brokers.sinks import deliver, told
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
 from tornado_realtime.publication import Position, Publication
@@ -46,25 +45,12 @@ class RedisBroker(Broker):
         self, address: str = "", *, publish_timeout: float = 2.0, timing: Timing | None = None
     ) -> None:
         super().__init__()
-        timing = timing or Timing()
         self.dropped = 0  #: foreign messages that were no text, since the start
-        self._address = parse_address(address)
         self._publish_timeout = publish_timeout
         self._sink: Sink | None = None
         self._closed = False
-        self._publisher = Publisher(
-            lambda: outage.ended(Publisher.name), lambda parcel: self._subscriber.examine(parcel)
-        )
         own = {NODE_PREFIX + self.node_id.encode(): self._told, NODES_TOPIC: self._told}
-        self._subscriber = Subscriber(
-            own, self._receive, self._publisher.hand_in, lambda: outage.ended(Subscriber.name), timing.linger
-        )
-        outage = Outage(self._address.shown, self._subscriber.__len__)
-        sessions = (self._subscriber, self._publisher)
-        self._links = [
-            Link(session, lambda: Line(self._address, timing.dial), timing, outage) for session in sessions
-        ]
-        self._tasks: list[asyncio.Task[None]] = []
+        self._shard = Shard(parse_address(address), own, self._receive, timing or Timing())
 
     async def start(self, sink: Sink) -> None:
         """Begin to deliver to ``sink``; wait for the first dial, ``publish_timeout`` at most.
@@ -77,27 +63,18 @@ class RedisBroker(Broker):
         if self._closed:
             raise BrokerClosedError("the Redis broker is closed")
         self._sink = sink
-        if self._tasks:
-            return
-        self._tasks = [asyncio.create_task(link.run()) for link in self._links]
+        self._shard.start()
         try:
             async with asyncio.timeout(self._publish_timeout):
-                for link in self._links:
-                    await link.tried.wait()
+                await self._shard.tried()
         except TimeoutError:
-            logger.warning("Redis at %s does not answer; starting without it", self._address.shown)
+            logger.warning("Redis at %s does not answer; starting without it", self._shard.shown)
 
     async def close(self) -> None:
         """Break both connections; what still waits to be published fails with BrokerClosedError."""
         self._closed = True
         self._sink = None
-        tasks, self._tasks = self._tasks, []
-        error = BrokerClosedError("the Redis broker was closed")
-        self._publisher.end(error)
-        self._subscriber.end(error)
-        for link in self._links:
-            link.tried.set()
-        await cancelled(*tasks)
+        await self._shard.close(BrokerClosedError("the Redis broker was closed"))
 
     async def publish(self, publication: Publication) -> Position | None:
         """Hand one publication to Redis and wait until it took it.
@@ -122,43 +99,32 @@ class RedisBroker(Broker):
         """Ready while both connections are there and every channel is subscribed."""
         if self._sink is None:
             return Health(False, "not started, or closed")
-        if not self._publisher.online:
-            return Health(False, f"Redis at {self._address.shown} is away")
-        if not self._subscriber.caught_up:
-            return Health(False, f"not every channel is subscribed at Redis at {self._address.shown}")
-        return Health(True)
+        trouble = self._shard.trouble
+        return Health(not trouble, trouble)
 
     def subscribe(self, channel: str) -> None:
         """Listen to ``channel``; Redis is told with the next turn of the loop."""
         if not self._closed:
-            self._subscriber.add(channel)
+            self._shard.subscriber.add(channel)
 
     def unsubscribe(self, channel: str) -> None:
         """Deliver ``channel`` no longer; Redis is told a little later, if nobody came back."""
         if not self._closed:
-            self._subscriber.remove(channel)
+            self._shard.subscriber.remove(channel)
 
     async def _send(self, topic: bytes, data: bytes) -> int:
         if self._sink is None:
             raise BrokerClosedError("the Redis broker is closed or not started")
         taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        parcel = Parcel(topic, data, taken, self._subscriber.wants(topic))
-        self._hand_in(parcel)
+        parcel = Parcel(topic, data, taken, self._shard.subscriber.wants(topic))
+        self._shard.hand_in(parcel)
         try:
             return await self._outcome(parcel)
         except BrokerUnavailableError as error:
-            error.retry_after = self._retry_after()
+            error.retry_after = max(1.0, self._shard.retry_after())
             raise
         finally:
             parcel.withdraw()
-
-    def _hand_in(self, parcel: Parcel) -> None:
-        if not self._publisher.online:
-            parcel.fail(BrokerUnavailableError("Redis is away"))
-        elif self._subscriber.hears(parcel.topic):
-            self._publisher.hand_in(parcel)
-        else:
-            self._subscriber.hold(parcel)
 
     async def _outcome(self, parcel: Parcel) -> int:
         # Two waits: after this process was itself stopped for a while, the first is over at once,
@@ -170,12 +136,8 @@ class RedisBroker(Broker):
         wait = f"no answer from Redis within {self._publish_timeout:g} s"
         if not parcel.sent:
             raise BrokerUnavailableError(f"{wait}; nothing was sent")
-        self._publisher.doubt(self._publish_timeout)
+        self._shard.publisher.doubt(self._publish_timeout)
         raise BrokerUnavailableError(f"{wait}; it may still be delivered")
-
-    def _retry_after(self) -> float:
-        now = asyncio.get_running_loop().time()
-        return max(1.0, *(link.wait_until_dial(now) for link in self._links))
 
     def _told(self, message: bytes) -> None:
         if self._sink is not None:

@@ -1,0 +1,89 @@
+"""One Redis server: a connection to publish over, and one to listen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from tornado_realtime.brokers.redis.address import RedisAddress
+from tornado_realtime.brokers.redis.line import Line
+from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
+from tornado_realtime.brokers.redis.outage import Outage
+from tornado_realtime.brokers.redis.publisher import Parcel, Publisher
+from tornado_realtime.brokers.redis.subscriber import Subscriber
+from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+
+
+class Shard:
+    """Carries parcels to one server and messages from it; both connections come back by themselves.
+
+    A parcel is refused while its way back to this node's own subscribers is broken, and waits while
+    that way is being made.
+
+    Args:
+        address: Where the server is.
+        own, receive: See Subscriber.
+        timing: How patient the connections are.
+    """
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        own: Mapping[bytes, Callable[[bytes], None]],
+        receive: Callable[[str, bytes], None],
+        timing: Timing,
+    ) -> None:
+        self.shown = address.shown
+        self.publisher = Publisher(
+            lambda: outage.ended(Publisher.name), lambda parcel: self.subscriber.examine(parcel)
+        )
+        self.subscriber = Subscriber(
+            own, receive, self.publisher.hand_in, lambda: outage.ended(Subscriber.name), timing.linger
+        )
+        outage = Outage(address.shown, self.subscriber.__len__)
+        sessions = (self.subscriber, self.publisher)
+        self._links = [
+            Link(session, lambda: Line(address, timing.dial), timing, outage) for session in sessions
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to dial; once is enough."""
+        self._tasks = self._tasks or [asyncio.create_task(link.run()) for link in self._links]
+
+    async def tried(self) -> None:
+        """Wait until the first dials worked or failed, or the shard was closed."""
+        for link in self._links:
+            await link.tried.wait()
+
+    async def close(self, error: BrokerError) -> None:
+        """Break both connections; what still waits to be published fails with ``error``."""
+        tasks, self._tasks = self._tasks, []
+        self.publisher.end(error)
+        self.subscriber.end(error)
+        for link in self._links:
+            link.tried.set()
+        await cancelled(*tasks)
+
+    def hand_in(self, parcel: Parcel) -> None:
+        """Send ``parcel``, now or when this node hears its topic; or fail it at once."""
+        if not self.publisher.online:
+            parcel.fail(BrokerUnavailableError("Redis is away"))
+        elif self.subscriber.hears(parcel.topic):
+            self.publisher.hand_in(parcel)
+        else:
+            self.subscriber.hold(parcel)
+
+    @property
+    def trouble(self) -> str:
+        """Why publications cannot be made or heard now, for an operator; empty if they can."""
+        if not self.publisher.online:
+            return f"Redis at {self.shown} is away"
+        if not self.subscriber.caught_up:
+            return f"not every channel is subscribed at Redis at {self.shown}"
+        return ""
+
+    def retry_after(self) -> float:
+        """Seconds until both connections will have been dialled again; 0 if they are there."""
+        now = asyncio.get_running_loop().time()
+        return max(link.wait_until_dial(now) for link in self._links)
