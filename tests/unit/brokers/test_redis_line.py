@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from redis import exceptions
 
-from tornado_realtime.brokers.redis.address import RedisAddress
+from tornado_realtime.brokers.redis.address import RedisAddress, Scheme
 from tornado_realtime.brokers.redis.line import Line, needs_a_person
 from tornado_realtime.errors import BrokerUnavailableError
 
@@ -56,7 +56,8 @@ def line(connection: Connection) -> Line:
         assert options["socket_timeout"] is None
         return connection
 
-    return Line(RedisAddress("h:1", cast("Callable[..., Any]", make), {"password": "s3cret"}), 0.05)
+    scheme = Scheme(cast("Callable[..., Any]", make))
+    return Line(RedisAddress("h:1", scheme, {"password": "s3cret"}), 0.05)
 
 
 def test_opening_needs_an_answer(line: Line, connection: Connection) -> None:

@@ -12,7 +12,7 @@ from tornado_realtime.brokers.redis.publisher import Parcel
 from tornado_realtime.brokers.redis.shard import Shard
 from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.brokers.sinks import deliver, told
-from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
+from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError, ConfigError
 from tornado_realtime.publication import Position, Publication
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,10 @@ class RedisBroker(Broker):
         self._sink: Sink | None = None
         self._closed = False
         own = {NODE_PREFIX + self.node_id.encode(): self._told, NODES_TOPIC: self._told}
-        self._shard = Shard(parse_address(address), own, self._receive, timing or Timing())
+        found = parse_address(address)
+        if found.scheme.form != "server":
+            raise ConfigError(f"redis_address: a {found.scheme.form} is not supported yet")
+        self._shard = Shard(found, own, self._receive, timing or Timing())
 
     async def start(self, sink: Sink) -> None:
         """Begin to deliver to ``sink``; wait for the first dial, ``publish_timeout`` at most.
