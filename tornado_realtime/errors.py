@@ -31,6 +31,8 @@ from typing import Literal
 
 Outcome = Literal["rejected", "unknown"]
 
+_CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+
 
 class RealtimeError(Exception):
     """Base of all errors of this package."""
@@ -40,7 +42,8 @@ class ConfigError(RealtimeError):
     """A configuration that cannot be used.
 
     Args:
-        message: What is wrong and, where there is one, the way out. One line, no full stop needed.
+        message: What is wrong and, where there is one, the way out. No full stop needed. It is kept as one
+            line: control characters, which a word of the file may have, are escaped.
         file: File as the user named it; empty when the setting did not come from a file.
         line: 1-based line in ``file``, 0 when unknown.
         chain: Where the text was imported from, nearest first, each as ``FILE:LINE (import NAME)``.
@@ -48,7 +51,7 @@ class ConfigError(RealtimeError):
 
     def __init__(self, message: str, file: str = "", line: int = 0, chain: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = message.translate(_CONTROLS)
         self.file = file
         self.line = line
         self.chain = tuple(chain)

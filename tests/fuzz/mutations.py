@@ -93,6 +93,15 @@ def packets_of(random: Random) -> list[bytes]:
     return _cut(random, b"".join(requests))
 
 
+def damaged(random: Random, data: bytes, other: bytes) -> bytes:
+    """``data`` changed in a few places, or joined with a part of ``other``."""
+    if random.random() < 0.2:
+        data = data[: _anywhere(random, data)] + other[_anywhere(random, other) :]
+    for _ in range(random.choice((1, 1, 2, 4))):
+        data = random.choice(_OF_ANY_BYTES)(random, data)
+    return data
+
+
 def _maybe_damaged(random: Random, request: bytes) -> bytes:
     for _ in range(random.choice((0, 1, 1, 1, 2, 3))):
         request = random.choice(_MUTATIONS)(random, request)
@@ -102,6 +111,10 @@ def _maybe_damaged(random: Random, request: bytes) -> bytes:
 def _cut(random: Random, stream: bytes) -> list[bytes]:
     places = sorted(random.randrange(len(stream) + 1) for _ in range(random.choice((0, 0, 1, 1, 2, 5))))
     return [stream[start:end] for start, end in zip([0, *places], [*places, len(stream)], strict=True)]
+
+
+def _anywhere(random: Random, data: bytes) -> int:
+    return random.randrange(len(data) + 1)
 
 
 def _place(random: Random, request: bytes) -> int:
@@ -209,6 +222,16 @@ _MUTATIONS: tuple[Mutation, ...] = (
     _other_line_end,
     _bare_line_feeds,
     _other_request_line,
+    _other_number,
+    _truncate,
+)
+_OF_ANY_BYTES: tuple[Mutation, ...] = (
+    _delete,
+    _insert,
+    _replace,
+    _replace,
+    _repeat,
+    _other_case,
     _other_number,
     _truncate,
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tornado_realtime.errors import AuthInvalidError, AuthRefusedError
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,11 @@ def checked_user(user: User, now: float | None = None) -> User:
     """``user`` if it can be let in.
 
     Raises:
-        AuthInvalidError: Its ``id`` is no non-empty string, or ``expires`` is no number.
+        AuthInvalidError: Its ``id`` is no non-empty string of Unicode text, or ``expires`` is no number.
         AuthRefusedError: The login has run out already.
     """
     now = time.time() if now is None else now
-    if not isinstance(user.id, str) or not user.id:
+    if not isinstance(user.id, str) or not user.id or not _is_text(user.id):
         raise AuthInvalidError("the answer has no id that is a non-empty string")
     if user.expires is None:
         return user
@@ -60,6 +63,11 @@ def checked_user(user: User, now: float | None = None) -> User:
     if expires <= now:
         raise AuthRefusedError("the login has run out")
     return replace(user, expires=None if expires == math.inf else expires)
+
+
+def _is_text(identity: str) -> bool:
+    """Whether it can be written down as UTF-8: JSON can spell half a surrogate pair, which cannot."""
+    return identity.isascii() or not _SURROGATE.search(identity)
 
 
 def _seconds(answer: Mapping[str, Any], key: str, base: float) -> float:

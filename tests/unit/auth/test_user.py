@@ -45,6 +45,7 @@ def test_somebody(answer: dict[Any, Any], user: User) -> None:
         ({"id": None}, AuthInvalidError),
         ({"id": 5}, AuthInvalidError),
         ({"id": ["u1"]}, AuthInvalidError),
+        ({"id": "u\ud800"}, AuthInvalidError),
         ({"id": "u1", "exp": "tomorrow"}, AuthInvalidError),
         ({"id": "u1", "exp": True}, AuthInvalidError),
         ({"id": "u1", "exp": float("nan")}, AuthInvalidError),

@@ -183,5 +183,11 @@ def test_certificates_of_a_server_are_listed_once() -> None:
     assert (spec.certificate, spec.key, spec.minimum) == ("x", "y", "tls1.3")
 
 
+def test_a_word_of_several_lines_makes_no_error_of_several_lines() -> None:
+    said = error_of(':80 {\n}\n"a:\x1b[31m\n9" {\n}\n')
+    assert said.startswith(r"Caddyfile:3: address a:\x1b[31m\n9: invalid port")
+    assert said.isprintable()
+
+
 def test_specificity_leaves_wildcards_and_placeholders_out() -> None:
     assert specificity("*.{env.X}.com") == len("..com")
