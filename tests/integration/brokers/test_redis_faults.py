@@ -394,3 +394,23 @@ def test_close_while_starting_leaves_nothing() -> None:
             await broker.publish(Publication("news", b"x"))
 
     run(scenario(), broker)
+
+
+def test_both_connections_are_back_as_soon_as_one_found_redis(
+    make_redis: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_redis()
+    server.start()
+    broker = RedisBroker(server.address)
+    listening, publishing = broker._shard._links
+    monkeypatch.setattr(listening._backoff, "next", lambda: 0.05)
+    monkeypatch.setattr(publishing._backoff, "next", lambda: 1000.0)
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        server.kill()
+        await eventually(lambda: publishing.wait_until_dial(asyncio.get_running_loop().time()) > 0.0)
+        server.start()
+        await eventually(lambda: accepted(broker))
+
+    run(scenario(), broker)

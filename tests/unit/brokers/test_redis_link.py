@@ -185,3 +185,36 @@ def test_the_next_dial_is_known() -> None:
         assert world.link.wait_until_dial(now + 200.0) == 0.0
 
     asyncio.run(scenario())
+
+
+def test_whoever_finds_redis_is_told_of_and_the_others_dial_at_once() -> None:
+    found: list[str] = []
+
+    async def scenario() -> None:
+        world = World(for_ever, [False, True], Timing(backoff_base=1e6, backoff_cap=1e6))
+        world.link._found = lambda: found.append("found")
+        task = asyncio.create_task(world.link.run())
+        await world.link.tried.wait()
+        world.link.hurry()
+        async with asyncio.timeout(5):
+            while "begin" not in world.session.events:
+                await asyncio.sleep(0)
+        assert world.link.wait_until_dial(asyncio.get_running_loop().time()) == 0.0
+        await cancelled(task)
+
+    asyncio.run(scenario())
+    assert found == ["found"]
+
+
+def test_links_that_break_at_once_do_not_chase_each_other() -> None:
+    async def scenario() -> None:
+        world = World(lost, [True] * 4, Timing(backoff_base=1e6, backoff_cap=1e6))
+        task = asyncio.create_task(world.link.run())
+        await world.link.tried.wait()
+        for _ in range(50):
+            world.link.hurry()
+            await asyncio.sleep(0)
+        assert world.session.events.count("begin") == 2
+        await cancelled(task)
+
+    asyncio.run(scenario())

@@ -70,9 +70,17 @@ class Link:
         dial: Makes a connection that is not open yet.
         timing: How patient to be.
         outage: Told about every loss.
+        found: Called when a dial worked: Redis is there, for others too.
     """
 
-    def __init__(self, session: Session, dial: Callable[[], Line], timing: Timing, outage: Outage) -> None:
+    def __init__(
+        self,
+        session: Session,
+        dial: Callable[[], Line],
+        timing: Timing,
+        outage: Outage,
+        found: Callable[[], None] = lambda: None,
+    ) -> None:
         self.tried = asyncio.Event()  #: set once the first dial worked or failed
         self._session = session
         self._dial = dial
@@ -80,6 +88,9 @@ class Link:
         self._outage = outage
         self._backoff = Backoff(timing.backoff_base, timing.backoff_cap)
         self._next_dial = 0.0
+        self._found = found
+        self._hurry = asyncio.Event()
+        self._may_hurry = True
 
     async def run(self) -> None:
         """Dial, serve, and dial again, until cancelled."""
@@ -90,11 +101,27 @@ class Link:
             self._session.end(error)
             self._outage.began(self._session.name, error)
             self.tried.set()
-            await asyncio.sleep(wait)
+            await self._pause(wait)
+
+    def hurry(self) -> None:
+        """Dial at once if the next dial is only waited for.
+
+        Once in a time of trouble: two links that work and break at once must not chase each other.
+        """
+        if self._may_hurry:
+            self._hurry.set()
 
     def wait_until_dial(self, now: float) -> float:
         """Seconds from ``now`` (loop time) until the next dial is due; 0 while connected or dialling."""
         return max(0.0, self._next_dial - now)
+
+    async def _pause(self, seconds: float) -> None:
+        self._hurry.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+            self._may_hurry = False
+        self._next_dial = 0.0
 
     async def _attempt(self) -> BrokerUnavailableError:
         try:
@@ -112,12 +139,14 @@ class Link:
             await line.open()
             self._session.begin(line)
             self.tried.set()
+            self._found()
             opened = asyncio.get_running_loop().time()
             try:
                 await _until_one_fails(self._session.read(line), self._session.write(line), self._watch(line))
             finally:
                 if asyncio.get_running_loop().time() - opened >= self._timing.stable:
                     self._backoff.reset()
+                    self._may_hurry = True
         finally:
             await line.close()
 

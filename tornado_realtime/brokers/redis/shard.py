@@ -43,7 +43,8 @@ class Shard:
         outage = Outage(address.shown, self.subscriber.__len__)
         sessions = (self.subscriber, self.publisher)
         self._links = [
-            Link(session, lambda: Line(address, timing.dial), timing, outage) for session in sessions
+            Link(session, lambda: Line(address, timing.dial), timing, outage, self._found)
+            for session in sessions
         ]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -87,3 +88,7 @@ class Shard:
         """Seconds until both connections will have been dialled again; 0 if they are there."""
         now = asyncio.get_running_loop().time()
         return max(link.wait_until_dial(now) for link in self._links)
+
+    def _found(self) -> None:
+        for link in self._links:
+            link.hurry()
