@@ -21,7 +21,8 @@ from tornado_realtime.caddyfile import parse
 from tornado_realtime.cli.verbs import VERBS
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.server.generation import Generation
-from tornado_realtime.settings import OPTIONS
+from tornado_realtime.settings import OPTIONS, Option
+from tornado_realtime.settings.jwt import JWT_BLOCK
 from tornado_realtime.site import matcher_parser, options, server_options, shorthands
 from tornado_realtime.site.adapter import adapt
 from tornado_realtime.site.directives import DIRECTIVES
@@ -55,13 +56,22 @@ def _same_names(what: str, known: Iterable[str], described: Iterable[str]) -> No
 
 def go_handler_table() -> str:
     """The options of go_handler."""
+    return _options_table(OPTIONS)
+
+
+def jwt_table() -> str:
+    """The options in a jwt block."""
+    return _options_table(JWT_BLOCK.options)
+
+
+def _options_table(options: Iterable[Option]) -> str:
     rows = [
         (
             _code(f"{option.name} {option.words}"),
             option.purpose,
             _code(option.default) if option.default else "none",
         )
-        for option in OPTIONS
+        for option in options
     ]
     return _table(("option", "what it is for", "default"), rows)
 
@@ -198,6 +208,7 @@ def metrics_table() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "go_handler": go_handler_table,
+    "jwt": jwt_table,
     "command-line": command_line,
     "directives": directives_table,
     "lacking-directives": lacking_directives,

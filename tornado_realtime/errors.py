@@ -97,9 +97,19 @@ class AuthError(RealtimeError):
 
 
 class AuthRefusedError(AuthError):
-    """The application does not know this visitor."""
+    """The application does not know this visitor.
+
+    Args:
+        reason: For our log.
+        kind: For what is counted: ``missing`` (nothing was shown), ``token`` (a bad one), ``expired``,
+            ``revoked``, or ``application`` (it said no).
+    """
 
     status = 401
+
+    def __init__(self, reason: str, kind: str = "application") -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class AuthUnavailableError(AuthError):

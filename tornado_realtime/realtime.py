@@ -20,13 +20,7 @@ from typing import Any, Self
 
 from tornado.routing import Rule
 
-from tornado_realtime.auth import (
-    Authenticate,
-    Authenticator,
-    EndpointAuthenticator,
-    FunctionAuthenticator,
-    JwtAuthenticator,
-)
+from tornado_realtime.auth import Authenticate, Authenticator
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.caddyfile import parse_block
@@ -44,6 +38,7 @@ from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
 from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
 from tornado_realtime.hub import Hub
+from tornado_realtime.logins import make_authenticator, read_keys
 from tornado_realtime.publication import Publication
 from tornado_realtime.settings import (
     Settings,
@@ -92,6 +87,7 @@ class Realtime:
         # Where tornado_realtime.testing plugs in.
         self._broker_maker: Callable[[Settings], Broker] = _make_broker
         self._authenticator_wrapper: Callable[[Authenticator], Authenticator] | None = None
+        self._keys = read_keys(self.settings)
         _check_broker(self.settings)
 
     @classmethod
@@ -124,6 +120,10 @@ class Realtime:
             raise directive.error("go_handler takes no arguments here: paths are settings of the plugin")
         settings = with_own_options(settings_from_directive(directive), **options)
         return cls(settings, authenticate=authenticate)
+
+    def suits(self, settings: Settings) -> bool:
+        """Whether an instance of these settings would be like this one, key files included."""
+        return self.settings == settings and self._keys == read_keys(settings)
 
     # -- routes ------------------------------------------------------------------------------------
 
@@ -183,7 +183,8 @@ class Realtime:
             self._check_home()
             return
         self._loop, self._process = asyncio.get_running_loop(), os.getpid()
-        authenticator, wrap = self._make_authenticator(), self._authenticator_wrapper
+        authenticator = make_authenticator(self.settings, self._keys, self._authenticate)
+        wrap = self._authenticator_wrapper
         self._authenticator = wrap(authenticator) if wrap is not None else authenticator
         self._hub = self._make_hub()
         try:
@@ -313,14 +314,6 @@ class Realtime:
             settings.send_queue_bytes,
             drop_oldest=settings.slow_consumer == "drop_oldest",
         )
-
-    def _make_authenticator(self) -> Authenticator:
-        settings = self.settings
-        if self._authenticate is not None:
-            return FunctionAuthenticator(self._authenticate, settings.auth_timeout)
-        if settings.jwt_secret:
-            return JwtAuthenticator(settings.jwt_secret)
-        return EndpointAuthenticator(settings.auth_endpoint, settings.auth_timeout, settings.trusted_proxies)
 
 
 def _make_broker(settings: Settings) -> Broker:

@@ -7,12 +7,13 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Sequence
-from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.util import TimeoutError as TornadoTimeoutError
 
 from tornado_realtime.auth.base import HeaderLines
+from tornado_realtime.auth.credentials import offered_token
 from tornado_realtime.auth.question import Answer, Asker
 from tornado_realtime.auth.user import User, user_from_answer
 from tornado_realtime.errors import (
@@ -20,19 +21,15 @@ from tornado_realtime.errors import (
     AuthInvalidError,
     AuthRefusedError,
     AuthTimeoutError,
-    AuthUnavailableError,
 )
 from tornado_realtime.peers import Network, client_address, forwarded_for
 
 logger = logging.getLogger(__name__)
 
 ANSWER_BYTES = 64 * 1024
-REDIRECTS_SIZE = 3
 # Questions under way at once; more wait, within the same time-out.
 CONCURRENCY_SIZE = 256
 _FORWARDED_HEADERS = ("Authorization", "Cookie", "User-Agent")
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PORTS = {"http": 80, "https": 443}
 
 
 class EndpointAuthenticator:
@@ -86,6 +83,9 @@ class EndpointAuthenticator:
             values = request.headers.get_list(name)
             if values and values[0]:
                 headers[name] = values[0]
+        token = offered_token(request.headers)
+        if token and "Authorization" not in headers:
+            headers["Authorization"] = f"Bearer {token}"
         if self._url.username is not None and "Authorization" not in headers:
             headers["Authorization"] = _basic(self._url)
         peer = peer_of(request)
@@ -97,28 +97,7 @@ class EndpointAuthenticator:
 
     async def _ask(self, headers: HTTPHeaders) -> Answer:
         async with self._slots:
-            url = self._url
-            for _ in range(REDIRECTS_SIZE + 1):
-                answer = await self._asker.get(url, headers)
-                location = answer.headers.get("Location")
-                if answer.status not in _REDIRECTS or not location:
-                    return answer
-                url = self._follow(url, location)
-        raise AuthUnavailableError(f"it redirects more than {REDIRECTS_SIZE} times")
-
-    def _follow(self, url: SplitResult, location: str) -> SplitResult:
-        try:
-            target = urlsplit(urljoin(url.geturl(), location))
-            same = _origin(target) == _origin(self._url)
-        except ValueError:
-            same = False
-        if not same:
-            raise AuthUnavailableError("it redirects to another origin, which is not followed")
-        return target
-
-
-def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
-    return (url.scheme, url.hostname, url.port or _PORTS.get(url.scheme))
+            return await self._asker.ask(self._url, headers)
 
 
 def _basic(url: SplitResult) -> str:

@@ -1,80 +1,138 @@
-"""Authentication by a signed token that the application gave the visitor: nobody is asked."""
+"""Signed tokens that the application, or an issuer, gave the visitor (RFC 7519): nobody is asked."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import jwt
-from tornado.httputil import HTTPServerRequest, parse_cookie
 
-from tornado_realtime.auth.base import HeaderLines
-from tornado_realtime.auth.user import User, user_from_answer
-from tornado_realtime.errors import AuthRefusedError
+from tornado_realtime.auth.keys import BAD_TOKEN, Key, Keys
+from tornado_realtime.auth.user import User, checked_user, kept_claims
+from tornado_realtime.errors import AuthInvalidError, AuthRefusedError
 
-COOKIE = "AUTH_TOKEN"
 # Tokens that are remembered as good until they run out, so that a storm of reconnects costs little.
 KEPT_TOKENS_SIZE = 4096
 KEPT_TOKEN_BYTES = 2048
-_ALGORITHMS = ["HS256"]
-_BEARER = "bearer "
 
 
-class JwtAuthenticator:
-    """Reads who it is from a JWT (RFC 7519): ``sub`` is the user, ``exp`` the end of the login.
+@dataclass(frozen=True, slots=True)
+class TokenRule:
+    """What a token must say.
 
-    The token is taken from ``Authorization: Bearer``, else from the cookie ``AUTH_TOKEN``. A token
-    that is there and bad is a refusal, whatever else is there.
-
-    Args:
-        secret: Key of HS256, the one algorithm that is accepted.
+    Attributes:
+        issuer: One of these; empty for anything.
+        audience: One of these; empty for anything.
+        leeway: Seconds that clocks may differ.
+        user_claim: Which claim names the user.
+        claims: Names of the claims that the user keeps.
     """
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
+    issuer: tuple[str, ...] = ()
+    audience: tuple[str, ...] = ()
+    leeway: float = 0.0
+    user_claim: str = "sub"
+    claims: Collection[str] = ()
+
+
+class TokenReader:
+    """Reads who somebody is from a token.
+
+    Args:
+        keys: What tokens are verified with.
+        rule: What they must say.
+    """
+
+    def __init__(self, keys: Keys, rule: TokenRule | None = None) -> None:
+        self._keys = keys
+        self._rule = rule if rule is not None else TokenRule()
         # Whoever reconnects brings the same token. Only good ones are kept: a refusal is an exception.
-        self._verified = lru_cache(maxsize=KEPT_TOKENS_SIZE)(self._verify)
+        self._verified = lru_cache(maxsize=KEPT_TOKENS_SIZE)(self._read_known)
+        keys.on_change(self._verified.cache_clear)
 
-    async def authenticate(self, request: HTTPServerRequest) -> User:
-        """See Authenticator."""
-        return self.authenticate_now(request.headers)
+    def read_now(self, token: str) -> User | None:
+        """The user that a token names; None if its key has to be looked for.
 
-    def authenticate_now(self, headers: HeaderLines) -> User:
-        """See Authenticator; this one never has to ask."""
-        token = _token(headers)
-        if not token:
-            raise AuthRefusedError("there is no token")
-        user = self._verified(token) if len(token) <= KEPT_TOKEN_BYTES else self._verify(token)
-        if user.expires is not None and user.expires <= time.time():
-            raise AuthRefusedError("the login has run out")
+        Raises:
+            AuthRefusedError: It is not valid.
+        """
+        self._keys.used()
+        try:
+            user = self._verified(token) if len(token) <= KEPT_TOKEN_BYTES else self._read_known(token)
+        except _UnknownKeyError:
+            return None
+        return _in_time(user)
+
+    async def read(self, token: str) -> User:
+        """The same, after looking.
+
+        Raises:
+            AuthRefusedError: It is not valid.
+            AuthUnavailableError: Its key cannot be fetched now.
+        """
+        user = self.read_now(token)
+        if user is None:
+            user = _in_time(self._verify(token, await self._keys.look_for(token)))
         return user
 
-    def _verify(self, token: str) -> User:
-        try:
-            claims = jwt.decode(token, self._secret, _ALGORITHMS, options=_OPTIONS)
-        except jwt.InvalidTokenError as error:
-            raise AuthRefusedError(f"the token is not valid: {type(error).__name__}") from error
-        subject = claims.get("sub")
-        if not isinstance(subject, str) or not subject:
-            raise AuthRefusedError("the token names no user")
-        return user_from_answer({"id": subject, "exp": claims.get("exp")})
-
     def close(self) -> None:
-        """Forget the tokens that were seen."""
+        """Forget the tokens that were seen, and look for no keys any more."""
         self._verified.cache_clear()
+        self._keys.close()
+
+    def _read_known(self, token: str) -> User:
+        key = self._keys.find(token)
+        if key is None:
+            raise _UnknownKeyError
+        return self._verify(token, key)
+
+    def _verify(self, token: str, key: Key) -> User:
+        try:
+            return self._user(self._claims(token, key))
+        except (*BAD_TOKEN, AuthInvalidError) as error:
+            raise AuthRefusedError(f"the token is not valid: {type(error).__name__}", "token") from error
+
+    def _claims(self, token: str, key: Key) -> dict[str, Any]:
+        rule = self._rule
+        options: Any = {
+            "verify_aud": bool(rule.audience),
+            "verify_iss": bool(rule.issuer),
+            "verify_sub": False,
+            "verify_jti": False,
+        }
+        return jwt.decode(
+            token,
+            key.value,
+            list(key.algorithms),
+            options=options,
+            audience=list(rule.audience) or None,
+            issuer=list(rule.issuer) or None,
+            leeway=rule.leeway,
+        )
+
+    def _user(self, claims: Mapping[str, Any]) -> User:
+        found = claims.get(self._rule.user_claim)
+        subject = str(found) if isinstance(found, int) and not isinstance(found, bool) else found
+        expires = claims.get("exp")
+        return checked_user(
+            User(
+                subject,  # type: ignore[arg-type]
+                expires=None if expires is None else float(expires) + self._rule.leeway,
+                # A token that does not say when it was made was made before anything.
+                issued=float(claims.get("iat", 0)),
+                claims=kept_claims(claims, self._rule.claims),
+            )
+        )
 
 
-# Audience and issuer are not configured, so a token that has them is not refused for it.
-_OPTIONS: Any = {"verify_aud": False, "verify_iss": False}
+class _UnknownKeyError(Exception):
+    """A token names a key that is not known yet; an exception, so that it is not remembered."""
 
 
-def _token(headers: HeaderLines) -> str:
-    authorization = headers.get_list("Authorization")
-    if authorization and authorization[0][: len(_BEARER)].lower() == _BEARER:
-        return authorization[0][len(_BEARER) :].strip()
-    for line in headers.get_list("Cookie"):
-        token = parse_cookie(line).get(COOKIE)
-        if token:
-            return token
-    return ""
+def _in_time(user: User) -> User:
+    if user.expires is not None and user.expires <= time.time():
+        raise AuthRefusedError("the login has run out", "expired")
+    return user

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
@@ -18,6 +18,9 @@ from tornado.tcpclient import TCPClient
 from tornado_realtime.errors import AuthInvalidError, AuthUnavailableError
 
 HEAD_BYTES = 64 * 1024
+REDIRECTS_SIZE = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PORTS = {"http": 80, "https": 443}
 _IN_TARGETS = "/?:@!$&'()*+,;=-._~%[]|"
 
 
@@ -47,6 +50,22 @@ class Asker:
     def close(self) -> None:
         """Release what is kept between questions. Idempotent."""
         self._tcp.close()
+
+    async def ask(self, url: SplitResult, headers: HTTPHeaders) -> Answer:
+        """The answer after redirects, which are followed within the same origin only.
+
+        Raises:
+            AuthUnavailableError: See ``get``; or it redirects elsewhere, or too often.
+            AuthInvalidError, tornado.util.TimeoutError: See ``get``.
+        """
+        first = url
+        for _ in range(REDIRECTS_SIZE + 1):
+            answer = await self.get(url, headers)
+            location = answer.headers.get("Location")
+            if answer.status not in _REDIRECTS or not location:
+                return answer
+            url = _follow(first, url, location)
+        raise AuthUnavailableError(f"it redirects more than {REDIRECTS_SIZE} times")
 
     async def get(self, url: SplitResult, headers: HTTPHeaders) -> Answer:
         """The answer to ``GET url``, whatever its status; redirects are not followed.
@@ -100,6 +119,22 @@ class Asker:
                 raise AuthInvalidError("the answer broke off") from error
             raise AuthUnavailableError(f"no answer: {error}") from error
         return collector.answer()
+
+
+def _follow(first: SplitResult, url: SplitResult, location: str) -> SplitResult:
+    """Where a redirect leads; elsewhere the visitor's cookies have no business."""
+    try:
+        target = urlsplit(urljoin(url.geturl(), location))
+        same = _origin(target) == _origin(first)
+    except ValueError:
+        same = False
+    if not same:
+        raise AuthUnavailableError("it redirects to another origin, which is not followed")
+    return target
+
+
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    return (url.scheme, url.hostname, url.port or _PORTS.get(url.scheme))
 
 
 def _target(url: SplitResult) -> str:

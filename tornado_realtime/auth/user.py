@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,11 +22,20 @@ class User:
         id: Not empty.
         info: Whatever the application said about them, as JSON values.
         expires: Unix time at which the login runs out; None if never, or not known.
+        issued: Unix time at which it was proved who it is; None for now.
+        claims: What a token, or the application's answer, says of the user that channel rules ask for.
     """
 
     id: str
     info: Any = None
     expires: float | None = None
+    issued: float | None = None
+    claims: Mapping[str, Any] | None = None
+
+
+def kept_claims(claims: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any] | None:
+    """Those of ``claims`` that have one of these names; None if there are none, so that nothing is kept."""
+    return {name: claims[name] for name in names if name in claims} or None
 
 
 def user_from_answer(answer: Mapping[str, Any], now: float | None = None) -> User:
@@ -61,7 +70,7 @@ def checked_user(user: User, now: float | None = None) -> User:
         return user
     expires = _number("expires", user.expires)
     if expires <= now:
-        raise AuthRefusedError("the login has run out")
+        raise AuthRefusedError("the login has run out", "expired")
     return replace(user, expires=None if expires == math.inf else expires)
 
 

@@ -137,7 +137,7 @@ class Generation:
     def _adopt(self, settings: Settings) -> _Instance:
         taken = {id(instance.realtime) for instance in self._instances.values()}
         for old in self._old_instances:
-            if old.realtime.settings == settings and id(old.realtime) not in taken:
+            if id(old.realtime) not in taken and old.realtime.suits(settings):
                 return _Instance(old.realtime, is_running=True)
         return _Instance(Realtime(settings))
 

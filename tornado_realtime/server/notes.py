@@ -27,7 +27,7 @@ def realtime_notes(instances: Sequence[Settings], ports: Sequence[int]) -> list[
 
 def _notes(settings: Settings, ports: Sequence[int]) -> list[str]:
     found: list[str] = []
-    asks = not settings.jwt_secret and settings.auth_endpoint == DEFAULT_AUTH_ENDPOINT
+    asks = settings.asks_endpoint and settings.auth_endpoint == DEFAULT_AUTH_ENDPOINT
     if asks and _DEFAULT_AUTH_PORT not in ports:
         found.append(
             f"auth_endpoint is {DEFAULT_AUTH_ENDPOINT}, but no site listens on port {_DEFAULT_AUTH_PORT}; "

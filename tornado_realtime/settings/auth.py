@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from tornado_realtime.settings.option import Block, Option, duration, no_words, url
+from tornado_realtime.settings.jwt import JWT_BLOCK
+from tornado_realtime.settings.option import Option, duration, no_words, url
 from tornado_realtime.settings.values import DEFAULT_AUTH_ENDPOINT
-
-JWT_SECRET_BYTES = 32
-
-
-def _jwt_secret(words: Sequence[str]) -> dict[str, Any]:
-    if len(words[0].encode()) < JWT_SECRET_BYTES:
-        raise ValueError(
-            f"needs at least {JWT_SECRET_BYTES} bytes for HS256 (RFC 7518 section 3.2); "
-            "make one with: openssl rand -hex 32"
-        )
-    return {"jwt_secret": words[0]}
-
-
-def _jwt(words: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(values)
-
 
 AUTH_OPTIONS: tuple[Option, ...] = (
     Option(
@@ -43,22 +25,11 @@ AUTH_OPTIONS: tuple[Option, ...] = (
     Option(
         "jwt",
         no_words,
-        "{ secret SECRET }",
+        "{ KEY; OPTIONS }",
         "",
-        "Reads the login here instead of asking `auth_endpoint`: a JWT (HS256) in the cookie `AUTH_TOKEN` or "
-        "after `Authorization: Bearer`; `sub` is the user, `exp` ends the connection.",
-        block=Block(
-            (
-                Option(
-                    "secret",
-                    _jwt_secret,
-                    "SECRET",
-                    "",
-                    "The key the token is signed with, at least 32 bytes.",
-                    required=True,
-                ),
-            ),
-            _jwt,
-        ),
+        "Reads the login here instead of asking `auth_endpoint`: a signed token (JWT) in the cookie "
+        "`AUTH_TOKEN` or after `Authorization: Bearer`; `exp` ends the connection. KEY is `secret SECRET`, "
+        "`secret_file FILE`, `public_key FILE` or `jwks_url URL`.",
+        block=JWT_BLOCK,
     ),
 )

@@ -36,7 +36,17 @@ def settings_from_directive(directive: Directive, more: Sequence[str] = ()) -> S
             a value that cannot be used; with file and line.
     """
     values, given = _read(directive, OPTIONS, "go_handler", more)
-    return Settings(**values, directive=directive, given=given)
+    return _with_endpoint(Settings(**values, directive=directive, given=given))
+
+
+def _with_endpoint(settings: Settings) -> Settings:
+    """An endpoint that is named beside a jwt block is asked, too; in one of the two places only."""
+    if settings.jwt is None or "auth_endpoint" not in settings.given:
+        return settings
+    inner = settings.place("jwt", "auth_endpoint")
+    if inner is not None:
+        raise inner.error("auth_endpoint is given twice: in the jwt block and beside it")
+    return replace(settings, jwt=replace(settings.jwt, asks_endpoint=True))
 
 
 def _read(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tornado_realtime.caddyfile.directive import Directive
 from tornado_realtime.peers import Network
+from tornado_realtime.settings.jwt import JwtRule
 
 DEFAULT_AUTH_ENDPOINT = "http://localhost:8080/auth.php"
 
@@ -29,7 +30,7 @@ class Settings:
     redis_address: str = ""
     auth_endpoint: str = DEFAULT_AUTH_ENDPOINT
     auth_timeout: float = 5.0
-    jwt_secret: str = field(default="", repr=False)
+    jwt: JwtRule | None = None
     broadcast_secret: str = field(default="", repr=False)
     broadcast_listen: str = ""
     allowed_origins: tuple[str, ...] = ()
@@ -45,3 +46,16 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     directive: Directive | None = field(default=None, compare=False, repr=False)
     given: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+
+    @property
+    def asks_endpoint(self) -> bool:
+        """Whether the auth endpoint is asked about anybody."""
+        return self.jwt is None or self.jwt.asks_endpoint
+
+    def place(self, *names: str) -> Directive | None:
+        """Where an option was written, given its name or the names that lead to it; None if nowhere."""
+        found = self.directive
+        for name in names:
+            inner = (found.block or ()) if found is not None else ()
+            found = next((segment for segment in inner if segment.word == name), None)
+        return found

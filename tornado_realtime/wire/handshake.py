@@ -68,6 +68,13 @@ def accept_value(key: str) -> str:
     return b64encode(sha1((key + _GUID).encode(), usedforsecurity=False).digest()).decode()
 
 
+def offered_protocols(headers: Headers) -> list[str]:
+    """The subprotocols that a client offers (section 4.1), in its order; what is no token is passed over."""
+    lines = headers.get_list("Sec-WebSocket-Protocol")
+    names = (item.strip(" \t") for line in lines for item in line.split(","))
+    return [name for name in names if _TOKEN.fullmatch(name)]
+
+
 def response_101(accept: str, subprotocol: str | None = None) -> bytes:
     """The finished head of the answer that opens a WebSocket; no extension is ever agreed to.
 

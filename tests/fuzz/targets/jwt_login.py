@@ -17,12 +17,13 @@ from typing import Any
 
 from tornado.httputil import HTTPHeaders
 
-from tornado_realtime.auth.jwt import JwtAuthenticator
+from tornado_realtime.auth import Login, TokenReader
+from tornado_realtime.auth.keys import OneKey, secret_key
 from tornado_realtime.auth.user import User
 from tornado_realtime.errors import AuthError
 
 SECRET = "a secret of at least thirty-two bytes"
-AUTHENTICATOR = JwtAuthenticator(SECRET)
+AUTHENTICATOR = Login(TokenReader(OneKey(secret_key(SECRET.encode(), ()))), None)
 _TOKEN = re.compile(r"[^\s.]*\.[^\s.]*\.[^\s.;]*")
 
 
@@ -45,6 +46,7 @@ def run(data: bytes) -> None:
         return
     finally:
         AUTHENTICATOR.close()
+    assert user is not None, "the key is known"
     _check(user, " ".join(value for _, value in headers.get_all()))
 
 
@@ -62,11 +64,17 @@ def _check(user: User, text: str) -> None:
         for token in _TOKEN.findall(text.replace("AUTH_TOKEN=", " "))
         if (found := _claims(token)) is not None
     ]
-    assert any(each.get("sub") == user.id for each in claims), "nobody signed this"
+    assert any(_subject(each) == user.id for each in claims), "nobody signed this"
     for each in claims:
-        if each.get("sub") == user.id:
+        if _subject(each) == user.id:
             assert not (each.get("exp") or 0) or each["exp"] > time.time(), "it has run out"
             assert not (each.get("nbf") or 0) or float(each["nbf"]) <= time.time(), "it is not in force yet"
+
+
+def _subject(claims: dict[str, Any]) -> object:
+    """Whom they name: text, or a whole number."""
+    found = claims.get("sub")
+    return str(found) if isinstance(found, int) and not isinstance(found, bool) else found
 
 
 def _claims(token: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +12,9 @@ import jwt
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from tornado_realtime.auth import JwtAuthenticator, User
-from tornado_realtime.errors import AuthRefusedError, ConfigError
-from tornado_realtime.settings import settings_from_options
+from tornado_realtime.auth import Login, TokenReader, TokenRule, User
+from tornado_realtime.auth.keys import Key, OneKey
+from tornado_realtime.errors import AuthRefusedError
 
 SECRET = "k" * 32
 
@@ -22,29 +23,42 @@ def token(key: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
     return jwt.encode(claims, key, algorithm)
 
 
-def who(**headers: str) -> User:
-    return JwtAuthenticator(SECRET).authenticate_now(HTTPHeaders(headers))
+def login(**rule: Any) -> Login:
+    return Login(TokenReader(OneKey(Key(SECRET, ("HS256",))), TokenRule(**rule)), None)
+
+
+def who(headers: dict[str, str] | None = None, **rule: Any) -> User:
+    user = login(**rule).authenticate_now(HTTPHeaders(headers or {}))
+    assert user is not None
+    return user
+
+
+def cookie(token: str) -> dict[str, str]:
+    return {"Cookie": f"AUTH_TOKEN={token}"}
 
 
 def test_the_cookie_and_the_header_name_the_user() -> None:
     good = token(sub="u1")
-    assert who(Cookie=f"a=b; AUTH_TOKEN={good}; c=d") == User("u1")
-    assert who(Authorization=f"Bearer {good}") == User("u1")
-    assert who(Authorization=f"bearer {good}", Cookie="AUTH_TOKEN=rubbish") == User("u1")
+    u1 = User("u1", issued=0)
+    assert who({"Cookie": f"a=b; AUTH_TOKEN={good}; c=d"}) == u1
+    assert who({"Authorization": f"Bearer {good}"}) == u1
+    assert who({"Authorization": f"bearer {good}"} | cookie("rubbish")) == u1
+    assert who({"Sec-WebSocket-Protocol": f"chat, bearer.{good}"} | cookie("rubbish")) == u1
+    assert who({"Sec-WebSocket-Protocol": "bearer.rubbish", "Authorization": f"Bearer {good}"}) == u1
 
 
 def test_a_request_is_answered_without_asking() -> None:
     request: Any = SimpleNamespace(headers=HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1')}"}))
-    assert asyncio.run(JwtAuthenticator(SECRET).authenticate(request)).id == "u1"
+    assert asyncio.run(login().authenticate(request)).id == "u1"
 
 
 def test_the_end_of_the_login_is_known() -> None:
     end = int(time.time()) + 100
-    assert who(Cookie=f"AUTH_TOKEN={token(sub='u1', exp=end)}").expires == end
+    assert who(cookie(token(sub="u1", exp=end))).expires == end
 
 
 def test_audience_and_issuer_are_not_asked_for() -> None:
-    assert who(Cookie=f"AUTH_TOKEN={token(sub='u1', aud='app', iss='me')}").id == "u1"
+    assert who(cookie(token(sub="u1", aud="app", iss="me"))).id == "u1"
 
 
 @pytest.mark.parametrize(
@@ -64,9 +78,12 @@ def test_audience_and_issuer_are_not_asked_for() -> None:
 )
 def test_everything_else_is_refused(bad: str) -> None:
     with pytest.raises(AuthRefusedError):
-        who(Cookie=f"AUTH_TOKEN={bad}")
-    with pytest.raises(AuthRefusedError):
-        who(Authorization=f"Bearer {bad}", Cookie=f"AUTH_TOKEN={token(sub='u1')}")
+        who(cookie(bad))
+    if bad:
+        with pytest.raises(AuthRefusedError):
+            who({"Authorization": f"Bearer {bad}"} | cookie(token(sub="u1")))
+        with pytest.raises(AuthRefusedError):
+            who({"Sec-WebSocket-Protocol": f"bearer.{bad}"} | cookie(token(sub="u1")))
 
 
 def test_no_token_is_nobody() -> None:
@@ -74,24 +91,10 @@ def test_no_token_is_nobody() -> None:
         who()
 
 
-def test_the_option() -> None:
-    assert settings_from_options(jwt={"secret": SECRET}).jwt_secret == SECRET
-    assert SECRET not in repr(settings_from_options(jwt={"secret": SECRET}))
-    for wrong, told in {
-        "x": "needs a block",
-        "short": "at least 32 bytes",
-        "empty": "jwt needs secret",
-        "unknown": "unknown option secrte of jwt .did you mean secret",
-    }.items():
-        value: Any = {"x": "x", "short": {"secret": "x"}, "empty": {}, "unknown": {"secrte": SECRET}}[wrong]
-        with pytest.raises(ConfigError, match=told):
-            settings_from_options(jwt=value)
-
-
 def test_a_token_that_was_good_is_refused_once_it_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    authenticator = JwtAuthenticator(SECRET)
+    authenticator = login()
     headers = HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1', exp=int(time.time()) + 100)}"})
-    assert authenticator.authenticate_now(headers).id == "u1"
+    assert authenticator.authenticate_now(headers) is not None
     later = time.time() + 101
     monkeypatch.setattr(time, "time", lambda: later)
     with pytest.raises(AuthRefusedError, match="run out"):
@@ -99,15 +102,84 @@ def test_a_token_that_was_good_is_refused_once_it_has_run_out(monkeypatch: pytes
 
 
 def test_a_good_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    authenticator = JwtAuthenticator(SECRET)
+    authenticator = login()
     headers = HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1')}"})
     authenticator.authenticate_now(headers)
     monkeypatch.setattr(jwt, "decode", None)
-    assert authenticator.authenticate_now(headers).id == "u1"
+    assert authenticator.authenticate_now(headers) == User("u1", issued=0)
     authenticator.close()
-    with pytest.raises(TypeError):
+    with pytest.raises(AuthRefusedError):
         authenticator.authenticate_now(headers)
 
 
 def test_a_very_long_token_is_read_but_not_kept() -> None:
-    assert who(Authorization=f"Bearer {token(sub='u1', padding='x' * 4000)}").id == "u1"
+    assert who({"Authorization": f"Bearer {token(sub='u1', padding='x' * 4000)}"}).id == "u1"
+
+
+# -- the rule ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "claims", "good"),
+    [
+        ({"issuer": ("a", "b")}, {"iss": "b"}, True),
+        ({"issuer": ("a", "b")}, {"iss": "c"}, False),
+        ({"issuer": ("a",)}, {}, False),
+        ({"audience": ("a", "b")}, {"aud": ["x", "b"]}, True),
+        ({"audience": ("a",)}, {"aud": "a"}, True),
+        ({"audience": ("a",)}, {"aud": "aa"}, False),
+        ({"audience": ("a",)}, {}, False),
+        ({"user_claim": "uid"}, {"uid": "u1"}, True),
+        ({"user_claim": "uid"}, {"uid": 1}, True),
+        ({"user_claim": "uid"}, {"uid": True}, False),
+        ({"user_claim": "uid"}, {"uid": 1.5}, False),
+        ({"user_claim": "uid"}, {"sub": "u1"}, False),
+        ({}, {"exp": float("inf")}, False),
+        ({}, {"exp": None}, False),
+        ({}, {"iat": None}, False),
+        ({}, {"iat": "x"}, False),
+    ],
+)
+def test_what_a_token_must_say(rule: dict[str, Any], claims: dict[str, Any], good: bool) -> None:
+    claims = claims if "user_claim" in rule else {"sub": "u1", **claims}
+    shown = cookie(token(**claims))
+    if good:
+        assert who(shown, **rule).id in ("u1", "1")
+    else:
+        with pytest.raises(AuthRefusedError) as caught:
+            who(shown, **rule)
+        assert caught.value.kind == "token"
+
+
+def test_clocks_may_differ_by_the_leeway() -> None:
+    now = int(time.time())
+    late = cookie(token(sub="u1", exp=now - 20, nbf=now + 20, iat=now + 20))
+    assert who(late, leeway=60.0).expires == now + 40
+    with pytest.raises(AuthRefusedError):
+        who(late, leeway=10.0)
+
+
+def test_when_it_was_issued_and_the_claims_that_are_asked_for() -> None:
+    shown = cookie(token(sub="u1", iat=1000, rooms=["a*"], mail="x"))
+    assert who(shown, claims={"rooms", "grade"}) == User("u1", issued=1000, claims={"rooms": ["a*"]})
+    assert who(shown).claims is None
+
+
+@pytest.mark.parametrize(
+    "header", ["[" * 5000, '{"alg":' * 5000, "{}", "1", "\udcff", '{"alg":["HS256"]}', '{"alg":{}}']
+)
+def test_headers_that_choke_a_reader(header: str) -> None:
+    part = base64.urlsafe_b64encode(header.encode("utf-8", "surrogateescape")).decode().rstrip("=")
+    with pytest.raises(AuthRefusedError):
+        who(cookie(f"{part}.e30.e30"))
+
+
+def test_a_bad_token_is_never_passed_on() -> None:
+    asked: list[Any] = []
+    application: Any = SimpleNamespace(authenticate_now=asked.append)
+    both = Login(TokenReader(OneKey(Key(SECRET, ("HS256",)))), application)
+    with pytest.raises(AuthRefusedError):
+        both.authenticate_now(HTTPHeaders(cookie(token(sub="u1", exp=1))))
+    assert asked == []
+    both.authenticate_now(HTTPHeaders({"Cookie": "PHPSESSID=x"}))
+    assert len(asked) == 1

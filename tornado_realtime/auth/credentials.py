@@ -1,0 +1,71 @@
+"""What of a request says who sent it: header, cookie, or an entry among the subprotocols offered.
+
+Browsers cannot set headers of a WebSocket, hence the last: ``bearer.<token>`` (wire.md B1). It is never
+echoed, as no subprotocol of an unknown name is.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import urlsafe_b64decode
+
+from tornado.httputil import parse_cookie
+
+from tornado_realtime.auth.base import HeaderLines
+from tornado_realtime.wire.handshake import offered_protocols
+
+COOKIE = "AUTH_TOKEN"
+"""The cookie that holds a token."""
+
+_BEARER = "bearer "
+_ENTRY = "bearer."
+_TEXT = re.compile(r"[\x21-\x7e]+")
+
+
+def shown_token(headers: HeaderLines) -> str:
+    """The token that is shown: after ``Authorization: Bearer``, else as a subprotocol, else as a cookie.
+
+    Empty if there is none.
+    """
+    return bearer_token(headers) or cookie(headers, COOKIE)
+
+
+def bearer_token(headers: HeaderLines) -> str:
+    """The token after ``Authorization: Bearer``, else among the subprotocols; empty if there is none."""
+    authorization = headers.get_list("Authorization")
+    if authorization and authorization[0][: len(_BEARER)].lower() == _BEARER:
+        return authorization[0][len(_BEARER) :].strip()
+    return offered_token(headers)
+
+
+def offered_token(headers: HeaderLines) -> str:
+    """The token of the first subprotocol entry ``bearer.<token>``; empty if there is none.
+
+    The token is written in base64url without padding (RFC 4648 section 5). A JWT, which the dots in it tell,
+    may also stand there as it is.
+    """
+    for entry in offered_protocols(headers):
+        if entry.startswith(_ENTRY):
+            return _decoded(entry[len(_ENTRY) :])
+    return ""
+
+
+def _decoded(written: str) -> str:
+    """The token of an entry; what makes no sense stays as it is, and is a bad token."""
+    if "." in written:
+        return written
+    try:
+        token = urlsafe_b64decode(written + "=" * (-len(written) % 4)).decode("ascii")
+    except (ValueError, binascii.Error):
+        return written
+    return token if _TEXT.fullmatch(token) else written
+
+
+def cookie(headers: HeaderLines, name: str) -> str:
+    """The value of a cookie; empty if there is none."""
+    for line in headers.get_list("Cookie"):
+        value = parse_cookie(line).get(name)
+        if value:
+            return value
+    return ""

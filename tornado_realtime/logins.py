@@ -1,0 +1,71 @@
+"""From settings to the authenticator of one realtime instance, and the key files that it reads."""
+
+from __future__ import annotations
+
+from tornado_realtime.auth import Authenticate, Authenticator, EndpointAuthenticator, FunctionAuthenticator
+from tornado_realtime.auth.jwks import PublishedKeys
+from tornado_realtime.auth.jwt import TokenReader, TokenRule
+from tornado_realtime.auth.keys import Key, Keys, OneKey, read_key_file, read_public_key, secret_key
+from tornado_realtime.auth.login import Login
+from tornado_realtime.errors import ConfigError
+from tornado_realtime.settings import JwtRule, Settings
+from tornado_realtime.settings.jwt import check_secret
+
+
+def read_keys(settings: Settings) -> bytes:
+    """The content of the key file that the settings name, or nothing.
+
+    A changed one makes a configuration another one, though its words are the same.
+
+    Raises:
+        ConfigError: It cannot be used; with its place, where it has one.
+    """
+    rule = settings.jwt
+    if rule is None or not (rule.secret_file or rule.public_key):
+        return b""
+    name = "secret_file" if rule.secret_file else "public_key"
+    try:
+        content = read_key_file(rule.secret_file or rule.public_key, is_secret=bool(rule.secret_file))
+        _key(rule, content)
+    except ValueError as error:
+        place, message = settings.place("jwt", name), f"{name} {error}"
+        raise ConfigError(message) if place is None else place.error(message) from error
+    return content
+
+
+def make_authenticator(settings: Settings, keys: bytes, function: Authenticate | None) -> Authenticator:
+    """What tells who somebody is.
+
+    Args:
+        settings: Of the instance.
+        keys: What ``read_keys`` returned.
+        function: The application's own; it is asked instead of everything else.
+    """
+    if function is not None:
+        return FunctionAuthenticator(function, settings.auth_timeout)
+    tokens = TokenReader(_keys(settings, settings.jwt, keys), _rule(settings.jwt)) if settings.jwt else None
+    return Login(tokens, _endpoint(settings) if settings.asks_endpoint else None)
+
+
+def _endpoint(settings: Settings) -> Authenticator:
+    return EndpointAuthenticator(settings.auth_endpoint, settings.auth_timeout, settings.trusted_proxies)
+
+
+def _rule(rule: JwtRule) -> TokenRule:
+    return TokenRule(rule.issuer, rule.audience, rule.leeway, rule.user_claim)
+
+
+def _keys(settings: Settings, rule: JwtRule, content: bytes) -> Keys:
+    if not rule.jwks_url:
+        return OneKey(_key(rule, content))
+    published = PublishedKeys(rule.jwks_url, rule.algorithms, settings.auth_timeout)
+    published.begin()
+    return published
+
+
+def _key(rule: JwtRule, content: bytes) -> Key:
+    if rule.public_key:
+        return read_public_key(content).only(rule.algorithms)
+    secret = content if rule.secret_file else rule.secret.encode()
+    check_secret(secret, rule.algorithms)
+    return secret_key(secret, rule.algorithms)
