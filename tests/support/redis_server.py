@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 START_TIMEOUT = 10.0
@@ -21,6 +22,7 @@ class RedisServer:
         password: What ``requirepass`` says; empty for none.
         unix: Listen on a Unix socket instead of a TCP port.
         certificate: Certificate and key files; with them it speaks TLS only.
+        options: Further words of its command line.
     """
 
     def __init__(
@@ -30,10 +32,12 @@ class RedisServer:
         password: str = "",
         unix: bool = False,
         certificate: tuple[Path, Path] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.password = password
         self.certificate = certificate
+        self.options = list(options)
         self.socket_path = folder / "redis.sock" if unix else None
         self.port = 0 if unix else free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,6 +49,11 @@ class RedisServer:
         if self.socket_path:
             return f"unix://{login}{self.socket_path}"
         return f"{'rediss' if self.certificate else 'redis'}://{login}127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not ended."""
+        return self._process is not None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -93,7 +102,7 @@ class RedisServer:
             listen += ["--unixsocket", str(self.socket_path), "--unixsocketperm", "700"]
         secret = ["--requirepass", self.password] if self.password else []
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(self.folder)]
-        return [*listen, *options, *secret]
+        return [*listen, *options, *secret, *self.options]
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), self._dial() as client:

@@ -17,6 +17,6 @@ BROKER_OPTIONS: tuple[Option, ...] = (
         text("redis_address"),
         "ADDRESS",
         "localhost:6379",
-        "Where Redis is, for `driver redis`: `host:port`, `redis://`, `rediss://` or `unix://`.",
+        "Where Redis is, for `driver redis`: `host:port`, `redis://`, `rediss://`, `unix://` or `redis-cluster://`.",
     ),
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
@@ -22,11 +23,23 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     server.stop()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """One Redis Cluster for all tests that do it no harm."""
+    cluster = RedisCluster(tmp_path_factory.mktemp("cluster"))
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(params=["memory", "redis", "redis-cluster"])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """One broker of every kind, not started."""
     if request.param == "memory":
         return MemoryBroker()
+    if request.param == "redis-cluster":
+        cluster: RedisCluster = request.getfixturevalue("shared_cluster")
+        return RedisBroker(cluster.address)
     server: RedisServer = request.getfixturevalue("shared_redis")
     return RedisBroker(server.address)
 

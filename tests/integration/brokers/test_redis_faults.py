@@ -15,6 +15,7 @@ from tests.support.broker_world import Collector, eventually, run
 from tests.support.redis_server import RedisServer, free_port
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.brokers.redis.link import Timing
+from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
 from tornado_realtime.publication import Publication
 
@@ -231,8 +232,7 @@ def test_a_lost_subscription_refuses_what_would_not_come_back(make_redis: MakeSe
         await command(server, "CLIENT", "KILL", "TYPE", "pubsub")
         await eventually(lambda: gone_from(broker, "news"))
         error = await refused_within(broker, 0.1)
-        now = asyncio.get_running_loop().time()
-        until_dial = max(link.wait_until_dial(now) for link in broker._shard._links)
+        until_dial = broker._carrier.shard(topic_of("news")).retry_after()
         assert error.retry_after == pytest.approx(max(1.0, until_dial), abs=0.2)
         assert await accepted(broker, "nobody listens here")
 
@@ -402,7 +402,7 @@ def test_both_connections_are_back_as_soon_as_one_found_redis(
     server = make_redis()
     server.start()
     broker = RedisBroker(server.address)
-    listening, publishing = broker._shard._links
+    listening, publishing = broker._carrier.shard(b"")._links
     monkeypatch.setattr(listening._backoff, "next", lambda: 0.05)
     monkeypatch.setattr(publishing._backoff, "next", lambda: 1000.0)
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from redis.exceptions import NoPermissionError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
+from tornado_realtime.brokers.redis.dialect import CHUNK
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
-from tornado_realtime.brokers.redis.subscriber import CHUNK, Subscriber, topic_of
+from tornado_realtime.brokers.redis.subscriber import Subscriber, topic_of
 from tornado_realtime.errors import BrokerUnavailableError
 
 

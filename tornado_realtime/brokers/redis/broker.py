@@ -7,9 +7,10 @@ import logging
 
 from tornado_realtime.brokers.base import Broker, Health, Sink
 from tornado_realtime.brokers.redis.address import parse_address
+from tornado_realtime.brokers.redis.cluster import Cluster
 from tornado_realtime.brokers.redis.link import Timing
 from tornado_realtime.brokers.redis.publisher import Parcel
-from tornado_realtime.brokers.redis.shard import Shard
+from tornado_realtime.brokers.redis.shard import Carrier, Shard
 from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.brokers.sinks import deliver, told
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError, ConfigError
@@ -51,9 +52,10 @@ class RedisBroker(Broker):
         self._closed = False
         own = {NODE_PREFIX + self.node_id.encode(): self._told, NODES_TOPIC: self._told}
         found = parse_address(address)
-        if found.scheme.form != "server":
+        if found.scheme.form == "sentinel":
             raise ConfigError(f"redis_address: a {found.scheme.form} is not supported yet")
-        self._shard = Shard(found, own, self._receive, timing or Timing())
+        make = Cluster if found.scheme.form == "cluster" else Shard
+        self._carrier: Carrier = make(found, own, self._receive, timing or Timing())
 
     async def start(self, sink: Sink) -> None:
         """Begin to deliver to ``sink``; wait for the first dial, ``publish_timeout`` at most.
@@ -66,18 +68,18 @@ class RedisBroker(Broker):
         if self._closed:
             raise BrokerClosedError("the Redis broker is closed")
         self._sink = sink
-        self._shard.start()
+        self._carrier.start()
         try:
             async with asyncio.timeout(self._publish_timeout):
-                await self._shard.tried()
+                await self._carrier.tried()
         except TimeoutError:
-            logger.warning("Redis at %s does not answer; starting without it", self._shard.shown)
+            logger.warning("Redis at %s does not answer; starting without it", self._carrier.shown)
 
     async def close(self) -> None:
         """Break both connections; what still waits to be published fails with BrokerClosedError."""
         self._closed = True
         self._sink = None
-        await self._shard.close(BrokerClosedError("the Redis broker was closed"))
+        await self._carrier.close(BrokerClosedError("the Redis broker was closed"))
 
     async def publish(self, publication: Publication) -> Position | None:
         """Hand one publication to Redis and wait until it took it.
@@ -102,29 +104,30 @@ class RedisBroker(Broker):
         """Ready while both connections are there and every channel is subscribed."""
         if self._sink is None:
             return Health(False, "not started, or closed")
-        trouble = self._shard.trouble
+        trouble = self._carrier.trouble
         return Health(not trouble, trouble)
 
     def subscribe(self, channel: str) -> None:
         """Listen to ``channel``; Redis is told with the next turn of the loop."""
         if not self._closed:
-            self._shard.subscriber.add(channel)
+            self._carrier.add(channel)
 
     def unsubscribe(self, channel: str) -> None:
         """Deliver ``channel`` no longer; Redis is told a little later, if nobody came back."""
         if not self._closed:
-            self._shard.subscriber.remove(channel)
+            self._carrier.remove(channel)
 
     async def _send(self, topic: bytes, data: bytes) -> int:
         if self._sink is None:
             raise BrokerClosedError("the Redis broker is closed or not started")
         taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        parcel = Parcel(topic, data, taken, self._shard.subscriber.wants(topic))
-        self._shard.hand_in(parcel)
+        shard = self._carrier.shard(topic)
+        parcel = Parcel(topic, data, taken, shard.subscriber.wants(topic))
+        shard.hand_in(parcel)
         try:
             return await self._outcome(parcel)
         except BrokerUnavailableError as error:
-            error.retry_after = max(1.0, self._shard.retry_after())
+            error.retry_after = max(1.0, self._carrier.shard(topic).retry_after())
             raise
         finally:
             parcel.withdraw()
@@ -139,7 +142,7 @@ class RedisBroker(Broker):
         wait = f"no answer from Redis within {self._publish_timeout:g} s"
         if not parcel.sent:
             raise BrokerUnavailableError(f"{wait}; nothing was sent")
-        self._shard.publisher.doubt(self._publish_timeout)
+        self._carrier.shard(parcel.topic).publisher.doubt(self._publish_timeout)
         raise BrokerUnavailableError(f"{wait}; it may still be delivered")
 
     def _told(self, message: bytes) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from tornado_realtime.brokers.redis.backoff import Backoff
 from tornado_realtime.brokers.redis.line import Line
-from tornado_realtime.brokers.redis.outage import Outage
 from tornado_realtime.errors import BrokerUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -62,6 +61,13 @@ class Session(Protocol):
         """The connection is lost, or was never made."""
 
 
+class Witness(Protocol):
+    """Who hears of losses."""
+
+    def began(self, link: str, error: BrokerUnavailableError) -> None:
+        """The connection of this name is lost, or could not be made."""
+
+
 class Link:
     """Keeps one session supplied with a connection.
 
@@ -69,7 +75,7 @@ class Link:
         session: What uses the connection.
         dial: Makes a connection that is not open yet.
         timing: How patient to be.
-        outage: Told about every loss.
+        witness: Told about every loss.
         found: Called when a dial worked: Redis is there, for others too.
     """
 
@@ -78,14 +84,14 @@ class Link:
         session: Session,
         dial: Callable[[], Line],
         timing: Timing,
-        outage: Outage,
+        witness: Witness,
         found: Callable[[], None] = lambda: None,
     ) -> None:
         self.tried = asyncio.Event()  #: set once the first dial worked or failed
         self._session = session
         self._dial = dial
         self._timing = timing
-        self._outage = outage
+        self._witness = witness
         self._backoff = Backoff(timing.backoff_base, timing.backoff_cap)
         self._next_dial = 0.0
         self._found = found
@@ -99,7 +105,7 @@ class Link:
             wait = self._backoff.next()
             self._next_dial = asyncio.get_running_loop().time() + wait
             self._session.end(error)
-            self._outage.began(self._session.name, error)
+            self._witness.began(self._session.name, error)
             self.tried.set()
             await self._pause(wait)
 

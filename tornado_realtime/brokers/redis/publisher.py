@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from redis.exceptions import ResponseError
 
+from tornado_realtime.brokers.redis.dialect import ELSEWHERE, PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Command, Line
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 
@@ -60,13 +61,23 @@ class Publisher:
     Args:
         ready: Called when a new connection is there.
         doubtful: Takes a parcel that Redis gave to nobody, not even to this node, which listened.
+        dialect: How Redis carries messages.
+        worry: Called when the connection is lost, and when Redis says that another server should be asked.
     """
 
     name = "publishing"
 
-    def __init__(self, ready: Callable[[], None], doubtful: Callable[[Parcel], None]) -> None:
+    def __init__(
+        self,
+        ready: Callable[[], None],
+        doubtful: Callable[[Parcel], None],
+        dialect: Dialect = PLAIN,
+        worry: Callable[[], None] = lambda: None,
+    ) -> None:
         self._ready = ready
         self._doubtful = doubtful
+        self._dialect = dialect
+        self._worry = worry
         self._line: Line | None = None
         self._waiting: deque[Parcel] = deque()
         self._sent: deque[Parcel | None] = deque()  # None: a PING
@@ -120,6 +131,7 @@ class Publisher:
         for parcel in lost:
             if parcel is not None:
                 parcel.fail(error)
+        self._worry()
 
     def ping(self) -> None:
         """Send a PING with the next write."""
@@ -147,7 +159,10 @@ class Publisher:
 
     def _settle(self, parcel: Parcel, reply: object, line: Line) -> None:
         self._queued_bytes -= len(parcel.data)
-        if isinstance(reply, ResponseError):
+        if isinstance(reply, ELSEWHERE):
+            parcel.fail(BrokerUnavailableError("another node of the Redis cluster takes over; nobody got it"))
+            self._worry()
+        elif isinstance(reply, ResponseError):
             parcel.fail(line.refusal(reply))
         elif reply == 0 and parcel.awaited:
             self._doubtful(parcel)
@@ -168,6 +183,6 @@ class Publisher:
                 continue
             parcel.sent = True
             self._sent.append(parcel)
-            commands.append((b"PUBLISH", parcel.topic, parcel.data))
+            commands.append((self._dialect.publish, parcel.topic, parcel.data))
             size += len(parcel.data)
         return commands

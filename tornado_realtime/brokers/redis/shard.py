@@ -4,14 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from tornado_realtime.brokers.redis.address import RedisAddress
+from tornado_realtime.brokers.redis.dialect import PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Line
 from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
 from tornado_realtime.brokers.redis.outage import Outage
 from tornado_realtime.brokers.redis.publisher import Parcel, Publisher
 from tornado_realtime.brokers.redis.subscriber import Subscriber
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+
+
+class Carrier(Protocol):
+    """What the broker needs to know of Redis: one server, or a cluster of them."""
+
+    shown: str
+
+    def start(self) -> None:
+        """Begin to dial; once is enough."""
+
+    async def tried(self) -> None:
+        """Wait until the first dials worked or failed."""
+
+    async def close(self, error: BrokerError) -> None:
+        """Break all connections; what still waits to be published fails with ``error``."""
+
+    def shard(self, topic: bytes) -> Shard:
+        """The server that carries ``topic`` now."""
+
+    def add(self, channel: str) -> None:
+        """The first local subscriber of ``channel`` came."""
+
+    def remove(self, channel: str) -> None:
+        """The last local subscriber of ``channel`` left."""
+
+    @property
+    def trouble(self) -> str:
+        """Why publications cannot be made or heard now, for an operator; empty if they can."""
 
 
 class Shard:
@@ -24,6 +54,8 @@ class Shard:
         address: Where the server is.
         own, receive: See Subscriber.
         timing: How patient the connections are.
+        dialect: How it carries messages.
+        worry: Called when the server is lost, or says that another one serves a channel.
     """
 
     def __init__(
@@ -32,13 +64,24 @@ class Shard:
         own: Mapping[bytes, Callable[[bytes], None]],
         receive: Callable[[str, bytes], None],
         timing: Timing,
+        dialect: Dialect = PLAIN,
+        worry: Callable[[], None] = lambda: None,
     ) -> None:
         self.shown = address.shown
         self.publisher = Publisher(
-            lambda: outage.ended(Publisher.name), lambda parcel: self.subscriber.examine(parcel)
+            lambda: outage.ended(Publisher.name),
+            lambda parcel: self.subscriber.examine(parcel),
+            dialect,
+            worry,
         )
         self.subscriber = Subscriber(
-            own, receive, self.publisher.hand_in, lambda: outage.ended(Subscriber.name), timing.linger
+            own,
+            receive,
+            self.publisher.hand_in,
+            lambda: outage.ended(Subscriber.name),
+            timing.linger,
+            dialect,
+            worry,
         )
         outage = Outage(address.shown, self.subscriber.__len__)
         sessions = (self.subscriber, self.publisher)
@@ -65,6 +108,18 @@ class Shard:
         for link in self._links:
             link.tried.set()
         await cancelled(*tasks)
+
+    def shard(self, topic: bytes) -> Shard:
+        """Who carries ``topic``: this one, where there is no other."""
+        return self
+
+    def add(self, channel: str) -> None:
+        """The first local subscriber came."""
+        self.subscriber.add(channel)
+
+    def remove(self, channel: str) -> None:
+        """The last local subscriber left."""
+        self.subscriber.remove(channel)
 
     def hand_in(self, parcel: Parcel) -> None:
         """Send ``parcel``, now or when this node hears its topic; or fail it at once."""

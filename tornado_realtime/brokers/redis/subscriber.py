@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain, islice
 
-from redis.exceptions import ResponseError
+from redis.crc import key_slot
+from redis.exceptions import AskError, ResponseError
 
+from tornado_realtime.brokers.redis.dialect import ELSEWHERE, PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Command, Line
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 
 PREFIX = b"realtime:"
-CHUNK = 500  # channels in one SUBSCRIBE, so that 100,000 of them do not stall Redis in one command
+BATCH = 100  # commands in one write
+Take = Callable[[bytes], None]
 
 
 def topic_of(channel: str) -> bytes:
@@ -22,11 +26,25 @@ def topic_of(channel: str) -> bytes:
     return PREFIX + channel.encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Lodger:
+    """A topic on its way from one server to another.
+
+    Attributes:
+        listener: The channel, or what takes the messages of one of the node's own topics.
+        held: What was to be published when it is subscribed.
+    """
+
+    listener: str | Take
+    held: list[Parcel]
+
+
 class Subscriber:
     """Keeps Redis' idea of our channels equal to ours; a session of a link.
 
     A topic is *wanted* while it has a local subscriber, *confirmed* between Redis' answer to SUBSCRIBE
-    and our UNSUBSCRIBE. It *lingers* while it is confirmed but wanted no longer.
+    and our UNSUBSCRIBE. It *lingers* while it is confirmed but wanted no longer. It is *lost* when a
+    node of a cluster does not serve it any longer, until it is moved, or tried here again.
 
     Args:
         own: The topics of this node itself, which are always wanted, and what takes their messages.
@@ -34,19 +52,25 @@ class Subscriber:
         release: Takes parcels that were held, once their topic is confirmed.
         ready: Called when all channels of a new connection are confirmed.
         linger: Seconds.
+        dialect: How Redis carries messages.
+        worry: Called when the connection or a topic is lost.
     """
 
     name = "subscribing"
 
     def __init__(
         self,
-        own: Mapping[bytes, Callable[[bytes], None]],
+        own: Mapping[bytes, Take],
         receive: Callable[[str, bytes], None],
         release: Callable[[Parcel], None],
         ready: Callable[[], None],
         linger: float,
+        dialect: Dialect = PLAIN,
+        worry: Callable[[], None] = lambda: None,
     ) -> None:
-        self._own = own
+        self._dialect = dialect
+        self._worry = worry
+        self._own = dict(own)
         self._receive = receive
         self._release = release
         self._ready = ready
@@ -61,6 +85,7 @@ class Subscriber:
         self._parts: dict[bytes, None] = {}  # to UNSUBSCRIBE with the next write, before the joins
         self._unanswered: dict[bytes, int] = {}  # SUBSCRIBEs whose answer is still to come
         self._confirmed: set[bytes] = set()
+        self._lost: set[bytes] = set()
         self._held: dict[bytes, list[Parcel]] = {}
         self._held_bytes = 0
         self._lingering: dict[bytes, float] = {}  # when each is due (loop time), soonest first
@@ -143,10 +168,18 @@ class Subscriber:
             self._timer = None
         stranded = chain(self._doubtful, *self._pings, *self._held.values())
         self._doubtful, self._pings, self._held, self._held_bytes = [], deque(), {}, 0
-        for state in (self._joins, self._parts, self._unanswered, self._confirmed, self._lingering):
+        for state in (
+            self._joins,
+            self._parts,
+            self._unanswered,
+            self._confirmed,
+            self._lost,
+            self._lingering,
+        ):
             state.clear()
         for parcel in stranded:
             parcel.fail(error)
+        self._worry()
 
     def ping(self) -> None:
         """Send a PING with the next write."""
@@ -158,26 +191,97 @@ class Subscriber:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for command in self._commands():
-                await line.write([command])
+            commands = self._commands()
+            while batch := list(islice(commands, BATCH)):
+                await line.write(batch)
 
     async def read(self, line: Line) -> None:
         """Take messages and confirmations in the order in which Redis sent them."""
+        message, subscribed, unsubscribed = (
+            self._dialect.message,
+            self._dialect.subscribed,
+            self._dialect.unsubscribed,
+        )
         while True:
             match await line.read():
-                case [b"message", bytes(topic), bytes(data)]:
+                case [kind, bytes(topic), bytes(data)] if kind == message:
                     if (channel := self._wanted.get(topic)) is not None:
                         self._receive(channel, data)
                     elif (take := self._own.get(topic)) is not None:
                         take(data)
-                case [b"subscribe", bytes(topic), _]:
+                case [kind, bytes(topic), _] if kind == subscribed:
                     self._confirm(topic)
+                case [kind, bytes(topic), _] if kind == unsubscribed:
+                    if topic in self._confirmed:  # we did not ask for it
+                        self._lose([topic])
                 case ResponseError() as error:
-                    raise line.refusal(error) from error
+                    self._turned_away(error, line)
                 case [b"pong", _] | b"PONG":  # the latter while nothing is subscribed
                     self._settle_doubts()
-                case _:  # unsubscribe
-                    pass
+
+    def topics(self) -> list[bytes]:
+        """All that is wanted here."""
+        return [*self._own, *self._wanted]
+
+    def evict(self, topic: bytes) -> Lodger:
+        """Give up a topic that is wanted, because another server is to serve it."""
+        listener: str | Take | None = self._wanted.pop(topic, None)
+        if listener is None:
+            listener = self._own.pop(topic)
+        if topic in self._confirmed or topic in self._unanswered:
+            self._confirmed.discard(topic)
+            self._parts[topic] = None
+            self._wake.set()
+        self._joins.pop(topic, None)
+        self._lost.discard(topic)
+        held = self._held.pop(topic, [])
+        self._held_bytes -= sum(len(parcel.data) for parcel in held)
+        self._check_ready()
+        return Lodger(listener, held)
+
+    def admit(self, topic: bytes, lodger: Lodger) -> None:
+        """Take over a topic from another server."""
+        if isinstance(lodger.listener, str):
+            self._wanted[topic] = lodger.listener
+        else:
+            self._own[topic] = lodger.listener
+        if self._line is not None:
+            self._join([topic])
+        for parcel in lodger.held:
+            self.hold(parcel)
+
+    def retry(self) -> None:
+        """Subscribe here again what was lost and not moved."""
+        lost, self._lost = self._lost, set()
+        self._join(lost)
+
+    def _join(self, topics: Iterable[bytes]) -> None:
+        for topic in topics:
+            self._joins[topic] = None
+            self._catching_up = True
+            self._wake.set()
+
+    def _turned_away(self, error: ResponseError, line: Line) -> None:
+        if isinstance(error, AskError):
+            slot = error.slot_id
+            self._lose([topic for topic in chain(self._own, self._wanted) if key_slot(topic) == slot])
+        elif isinstance(error, ELSEWHERE):  # it does not say which; what works is confirmed again
+            self._lose(list(self._unanswered))
+        else:
+            raise line.refusal(error) from error
+
+    def _lose(self, topics: Iterable[bytes]) -> None:
+        for topic in topics:
+            self._confirmed.discard(topic)
+            self._unanswered.pop(topic, None)
+            self._lingering.pop(topic, None)
+            if self.wants(topic) and topic not in self._joins:
+                self._lost.add(topic)
+                self._catching_up = True
+            else:
+                self._let_go(topic)
+        self._worry()
+        self._check_ready()
 
     def _commands(self) -> Iterator[Command]:
         if self._ping_due:
@@ -186,13 +290,11 @@ class Subscriber:
             self._doubtful = []
             yield (b"PING",)
         parts, self._parts = self._parts, {}
-        for topics in _chunks(parts):
-            yield (b"UNSUBSCRIBE", *topics)
+        yield from self._dialect.commands(self._dialect.unsubscribe, parts)
         joins, self._joins = self._joins, {}
         for topic in joins:
             self._unanswered[topic] = self._unanswered.get(topic, 0) + 1
-        for topics in _chunks(joins):
-            yield (b"SUBSCRIBE", *topics)
+        yield from self._dialect.commands(self._dialect.subscribe, joins)
         self._check_ready()
 
     def _confirm(self, topic: bytes) -> None:
@@ -209,7 +311,10 @@ class Subscriber:
 
     def _settle_doubts(self) -> None:
         for parcel in self._pings.popleft() if self._pings else ():
-            parcel.succeed(0)
+            if parcel.topic in self._lost:
+                parcel.fail(BrokerUnavailableError("this node's subscription was lost; nobody got it"))
+            else:
+                parcel.succeed(0)
 
     def _let_go(self, topic: bytes) -> None:
         for parcel in self._held.pop(topic, ()):
@@ -217,7 +322,7 @@ class Subscriber:
             self._release(parcel)
 
     def _check_ready(self) -> None:
-        if self._catching_up and not self._unanswered and not self._joins:
+        if self._catching_up and not (self._unanswered or self._joins or self._lost):
             self._catching_up = False
             self._ready()
 
@@ -237,9 +342,3 @@ class Subscriber:
             self._parts[topic] = None
             self._wake.set()
         self._arm()
-
-
-def _chunks(topics: Iterable[bytes]) -> Iterator[list[bytes]]:
-    rest = iter(topics)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk

@@ -1,0 +1,170 @@
+"""A real Redis Cluster for tests: redis-server processes on free ports, stopped by pid.
+
+The nodes are born knowing one another: each finds the whole cluster in its ``nodes.conf``. So there is no
+meeting to wait for, only the two seconds that Redis itself waits before a cluster that starts is up.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.redis_server import START_TIMEOUT, RedisServer, free_port
+
+SLOTS = 16384
+NODE_TIMEOUT_MS = 600
+
+
+@dataclass(slots=True)
+class Node:
+    """One redis-server of the cluster.
+
+    Attributes:
+        server: Its process.
+        name: Its node id.
+        bus: The port on which the nodes talk to one another.
+        master: Node id of its primary; empty when it is one.
+        first, last: The slots it is born with.
+    """
+
+    server: RedisServer
+    name: str
+    bus: int
+    master: str = ""
+    first: int = 0
+    last: int = -1
+
+    @property
+    def place(self) -> str:
+        """``HOST:PORT``."""
+        return f"127.0.0.1:{self.server.port}"
+
+    def line(self, number: int, *, myself: bool) -> str:
+        """How ``nodes.conf`` says who it is."""
+        flags = ("myself," if myself else "") + ("slave" if self.master else "master")
+        slots = f" {self.first}-{self.last}" if self.last >= self.first else ""
+        place = f"{self.place}@{self.bus}"
+        return f"{self.name} {place} {flags} {self.master or '-'} 0 0 {number} connected{slots}"
+
+
+class RedisCluster:
+    """Some primaries with equal shares of the slots, and replicas of the first of them.
+
+    Args:
+        folder: Each node gets a folder in it.
+        primaries, replicas, idle: How many; an idle node is a primary without slots.
+        sharded: Whether the servers know ``SSUBSCRIBE``, as Redis does from version 7 on.
+        password: What all of them want.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        primaries: int = 3,
+        replicas: int = 0,
+        idle: int = 0,
+        sharded: bool = True,
+        password: str = "",
+    ) -> None:
+        self.nodes: list[Node] = []
+        self.password = password
+        for number in range(primaries):
+            first, last = SLOTS * number // primaries, SLOTS * (number + 1) // primaries - 1
+            self._add(folder, sharded).first, self.nodes[-1].last = first, last
+        for _ in range(replicas):
+            self._add(folder, sharded).master = self.nodes[0].name
+        for _ in range(idle):
+            self._add(folder, sharded)
+        for node in self.nodes:
+            self._introduce(node)
+
+    @property
+    def address(self) -> str:
+        """What goes into ``redis_address``: the first two primaries."""
+        login = f":{self.password}@" if self.password else ""
+        return f"redis-cluster://{login}" + ",".join(node.place for node in self.nodes[:2])
+
+    def start(self) -> None:
+        """Start all nodes and wait until each says that the cluster is up."""
+        for node in self.nodes:
+            node.server.start()
+        self.wait_until_up()
+
+    def stop(self) -> None:
+        """End all nodes."""
+        for node in self.nodes:
+            node.server.stop()
+
+    def wait_until_up(self) -> None:
+        """Wait until every node that runs says ``cluster_state:ok``."""
+        deadline = time.monotonic() + START_TIMEOUT
+        running = [node for node in self.nodes if node.server.running]
+        while not all(b"cluster_state:ok" in self.ask(node, "CLUSTER", "INFO") for node in running):
+            if time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError("the Redis cluster did not come up")
+            time.sleep(0.02)
+
+    def owner(self, slot: int) -> Node:
+        """Which node was born with ``slot``."""
+        return next(node for node in self.nodes if node.first <= slot <= node.last)
+
+    def move(self, slots: Iterable[int], source: Node, target: Node) -> None:
+        """Give ``slots`` from one primary to another, as ``redis-cli --cluster reshard`` does."""
+        for slot in slots:
+            number = str(slot)
+            self.ask(target, "CLUSTER", "SETSLOT", number, "IMPORTING", source.name)
+            self.ask(source, "CLUSTER", "SETSLOT", number, "MIGRATING", target.name)
+            self.ask(target, "CLUSTER", "SETSLOT", number, "NODE", target.name)
+            self.ask(source, "CLUSTER", "SETSLOT", number, "NODE", target.name)
+
+    def ask(self, node: Node, *words: str) -> bytes:
+        """Send one command to one node.
+
+        Raises:
+            RuntimeError: The node answered with an error.
+        """
+        with socket.create_connection(("127.0.0.1", node.server.port), timeout=START_TIMEOUT) as client:
+            login = [["AUTH", self.password]] if self.password else []
+            client.sendall(b"".join(map(_packed, [*login, words, ["QUIT"]])))
+            answer = b""
+            while part := client.recv(65536):
+                answer += part
+        answer = answer.removeprefix(b"+OK\r\n") if login else answer
+        if answer.startswith(b"-"):
+            raise RuntimeError(f"{node.place} answered {answer.decode()}")
+        return answer.removesuffix(b"+OK\r\n")
+
+    def _add(self, folder: Path, sharded: bool) -> Node:
+        number = len(self.nodes)
+        home = folder / f"node-{number}"
+        home.mkdir()
+        bus = free_port()
+        options = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]
+        options += ["--cluster-port", str(bus), "--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
+        options += ["--cluster-allow-replica-migration", "no", "--repl-diskless-sync-delay", "0"]
+        if not sharded:
+            for command in ("SSUBSCRIBE", "SUNSUBSCRIBE", "SPUBLISH"):
+                options += ["--rename-command", command, ""]
+        if self.password:
+            options += ["--masterauth", self.password]
+        server = RedisServer(home, password=self.password, options=options)
+        self.nodes.append(Node(server, f"{number + 1:040x}", bus))
+        return self.nodes[-1]
+
+    def _introduce(self, node: Node) -> None:
+        lines = [other.line(number, myself=other is node) for number, other in enumerate(self.nodes, 1)]
+        lines.append(f"vars currentEpoch {len(self.nodes)} lastVoteEpoch 0")
+        (node.server.folder / "nodes.conf").write_text("\n".join(lines) + "\n")
+
+
+def _packed(words: Sequence[str]) -> bytes:
+    parts = [f"*{len(words)}\r\n".encode()]
+    for word in words:
+        data = word.encode()
+        parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
+    return b"".join(parts)

@@ -1,0 +1,188 @@
+"""A Redis Cluster: many shards, and which of them carries what."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tornado_realtime.brokers.redis.address import Place, RedisAddress
+from tornado_realtime.brokers.redis.cluster.scout import Scout
+from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Topology, key_slot
+from tornado_realtime.brokers.redis.dialect import PLAIN, SHARDED
+from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
+from tornado_realtime.brokers.redis.shard import Shard
+from tornado_realtime.brokers.redis.subscriber import topic_of
+from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN = 0.25  # seconds between two questions while something is wrong
+
+Key = tuple[Place, bool]  # a primary, and whether its channels are sharded
+
+
+class Cluster:
+    """Keeps a shard for every primary that carries channels, and every channel where it belongs.
+
+    Until it is known who serves a slot, its channels are *nowhere*: at a shard that is never dialled, so
+    they are remembered, and what is published on them is refused.
+
+    Args:
+        address: Some of its nodes.
+        own, receive: See Subscriber.
+        timing: How patient the connections are.
+    """
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        own: Mapping[bytes, Callable[[bytes], None]],
+        receive: Callable[[str, bytes], None],
+        timing: Timing,
+    ) -> None:
+        self.shown = address.shown
+        self._address = address
+        self._receive = receive
+        self._timing = timing
+        self._nowhere = Shard(address, own, receive, timing)
+        self._shards: dict[Key, Shard] = {}
+        self._carriers = [self._nowhere] * SLOTS
+        self._topology = Topology()
+        self._scout = Scout(address, timing.dial, self._found)
+        # Somebody else is asked soon, and a connection that was open at all was a good one.
+        patience = replace(timing, backoff_cap=min(timing.backoff_cap, 2.0), stable=0.0)
+        self._link = Link(self._scout, self._scout.dial, patience, self._scout)
+        self._looked = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._worried = False
+        self._closed = False
+
+    def start(self) -> None:
+        """Begin to ask who serves what; once is enough."""
+        if not self._tasks:
+            self._run(self._link.run())
+
+    async def tried(self) -> None:
+        """Wait until the first dials worked or failed, or the cluster was closed."""
+        await self._scout.tried.wait()
+        for shard in list(self._shards.values()):
+            await shard.tried()
+
+    async def close(self, error: BrokerError) -> None:
+        """Break all connections; what still waits to be published fails with ``error``."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._scout.tried.set()
+        shards, self._shards = self._shards, {}
+        self._carriers = [self._nowhere] * SLOTS
+        for shard in (self._nowhere, *shards.values()):
+            await shard.close(error)
+        await cancelled(*self._tasks)
+
+    def shard(self, topic: bytes) -> Shard:
+        """Who carries ``topic`` now."""
+        return self._carriers[key_slot(topic)]
+
+    def add(self, channel: str) -> None:
+        """The first local subscriber came."""
+        self.shard(topic_of(channel)).add(channel)
+
+    def remove(self, channel: str) -> None:
+        """The last local subscriber left."""
+        self.shard(topic_of(channel)).remove(channel)
+
+    @property
+    def trouble(self) -> str:
+        """Why publications cannot be made or heard now, for an operator; empty if they can."""
+        if not self._shards:
+            return f"it is not known who serves what in the Redis cluster at {self.shown}"
+        if unserved := self._carriers.count(self._nowhere):
+            return f"nobody serves {unserved} slots of the Redis cluster at {self.shown}"
+        return next(filter(None, (shard.trouble for shard in self._shards.values())), "")
+
+    def _worry(self) -> None:
+        """Something is wrong, or moved: ask, and ask again until it is not."""
+        self._worried = True
+        if self._timer is None and not self._closed:
+            self._look()
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._worried or self.trouble:
+            self._worried = False
+            self._scout.ask()
+            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look)
+
+    def _found(self, topology: Topology) -> None:
+        """Let every channel be where ``topology`` says that it is served."""
+        before, self._topology = self._topology, topology
+        if topology.routes != before.routes or topology.sharded != before.sharded:
+            self._report(before, self._rebuild())
+        for shard in self._shards.values():
+            shard.subscriber.retry()
+        if self.trouble:
+            self._worry()
+
+    def _rebuild(self) -> int:
+        """Have a shard for every primary that is needed, and no other.
+
+        Returns:
+            How many topics moved.
+        """
+        topology = self._topology
+        old, self._shards = self._shards, {}
+        carriers = [self._nowhere] * SLOTS
+        for share in topology.routes:
+            key = (share.owner, topology.sharded)
+            shard = self._shards[key] = self._shards.get(key) or old.pop(key, None) or self._dial(key)
+            carriers[share.first : share.last + 1] = [shard] * (share.last + 1 - share.first)
+        self._carriers = carriers
+        moved = sum(map(self._move_from, [self._nowhere, *self._shards.values(), *old.values()]))
+        for shard in old.values():
+            self._run(shard.close(BrokerUnavailableError("the Redis cluster has changed")))
+        return moved
+
+    def _dial(self, key: Key) -> Shard:
+        place, sharded = key
+        address, dialect = self._address.at(place), SHARDED if sharded else PLAIN
+        shard = Shard(address, {}, self._receive, self._timing, dialect, self._worry)
+        shard.start()
+        return shard
+
+    def _move_from(self, shard: Shard) -> int:
+        topics = [topic for topic in shard.subscriber.topics() if self.shard(topic) is not shard]
+        for topic in topics:
+            self.shard(topic).subscriber.admit(topic, shard.subscriber.evict(topic))
+        return len(topics)
+
+    def _report(self, before: Topology, moved: int) -> None:
+        now, old = self._topology.primaries, before.primaries
+        if not before.shares or self._topology.sharded != before.sharded:
+            if self._topology.sharded:
+                logger.info("the Redis cluster at %s shares the channels among %s", self.shown, _listed(now))
+            else:
+                text = (
+                    "the Redis cluster at %s knows no sharded channels, as Redis 7 does; %s carries them all"
+                )
+                logger.warning(text, self.shown, _listed(now[:1]))
+        elif now != old:
+            text = "the Redis cluster at %s changed: primaries are %s, and were %s; %d channels move"
+            logger.warning(text, self.shown, _listed(now), _listed(old), moved)
+        else:
+            logger.info(
+                "slots moved in the Redis cluster at %s, and with them %d channels", self.shown, moved
+            )
+
+    def _run(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _listed(places: Iterable[Place]) -> str:
+    return ", ".join(map(str, places)) or "nobody"
