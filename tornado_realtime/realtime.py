@@ -33,6 +33,7 @@ from tornado_realtime.errors import (
     RealtimeError,
 )
 from tornado_realtime.handlers.broadcast import BroadcastHandler, NotHereHandler, PublishDoor
+from tornado_realtime.handlers.health import HealthHandler
 from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
@@ -82,6 +83,7 @@ class Realtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._closing: asyncio.Future[None] | None = None
+        self._is_draining = False
         self._hub: Hub | None = None
         self._authenticator: Authenticator | None = None
         # Where tornado_realtime.testing plugs in.
@@ -134,15 +136,25 @@ class Realtime:
         if not self.settings.broadcast_listen:
             return [socket, *self.publish_routes]
         hidden = (PathIs(self._internal, prefix=True), PathIs(self.publish_path))
-        return [socket, *(Rule(matcher, NotHereHandler) for matcher in hidden)]
+        return [socket, *(Rule(matcher, NotHereHandler) for matcher in hidden), *self._health_routes]
 
     @property
     def publish_routes(self) -> list[Rule]:
-        """The internal paths alone, for a listener of their own (``broadcast_listen``)."""
+        """All but the WebSocket's path, for a listener of their own (``broadcast_listen``)."""
         door = {"door": self.publish_door}
         return [
             Rule(PathIs(self.publish_path), BroadcastHandler, door),
             Rule(PathIs(self.metrics_path), MetricsHandler, door),
+            *self._health_routes,
+        ]
+
+    @property
+    def _health_routes(self) -> list[Rule]:
+        live = {"word": "live", "trouble": lambda: ""}
+        ready = {"word": "ready", "trouble": lambda: self.trouble}
+        return [
+            Rule(PathIs(self.live_path), HealthHandler, live),
+            Rule(PathIs(self.ready_path), HealthHandler, ready),
         ]
 
     @property
@@ -160,9 +172,19 @@ class Realtime:
         """Where Prometheus reads what is counted, prefix included."""
         return self._internal + "metrics"
 
+    @property
+    def live_path(self) -> str:
+        """Where a supervisor asks whether the event loop turns, prefix included."""
+        return self.settings.prefix + "/live"
+
+    @property
+    def ready_path(self) -> str:
+        """Where a load balancer asks whether clients may be sent here, prefix included."""
+        return self.settings.prefix + "/ready"
+
     def serves(self, path: str) -> bool:
         """Whether a decoded path is one of this instance's; compared exactly, case included."""
-        if path in (self.socket_path, self.publish_path, self.metrics_path):
+        if path in (self.socket_path, self.publish_path, self.metrics_path, self.live_path, self.ready_path):
             return True
         return bool(self.settings.broadcast_listen) and path.startswith(self._internal)
 
@@ -183,6 +205,7 @@ class Realtime:
             self._check_home()
             return
         self._loop, self._process = asyncio.get_running_loop(), os.getpid()
+        self._is_draining = False
         authenticator = make_authenticator(self.settings, self._keys, self._authenticate)
         wrap = self._authenticator_wrapper
         self._authenticator = wrap(authenticator) if wrap is not None else authenticator
@@ -192,6 +215,20 @@ class Realtime:
         except BaseException:
             await self.close(timeout=0)
             raise
+
+    @property
+    def trouble(self) -> str:
+        """Why no client should be sent here now, as one line for an operator; empty if they may come."""
+        if self._is_draining:
+            return "the server is stopping"
+        return self._hub.broker.health.reason if self._hub is not None else "not started, or closed"
+
+    def drain(self) -> None:
+        """Say from now on that this instance is not ready, so that load balancers send nobody more.
+
+        Everything else goes on; ``close`` is what follows, some time later.
+        """
+        self._is_draining = True
 
     def _check_home(self) -> None:
         if self._process != os.getpid():

@@ -29,7 +29,7 @@ class Health:
 
     Attributes:
         ready: It does, as far as is known.
-        reason: One line for an operator; empty when ready.
+        reason: One line for an operator, which anybody may read: no addresses. Empty when ready.
     """
 
     ready: bool

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
 
-from tornado_realtime.errors import HandlerError
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.site.directives.flow import GroupStep, HandlePathStep
 from tornado_realtime.site.directives.go_handler import GoHandlerStep
@@ -22,34 +20,16 @@ from tornado_realtime.site.matchers import (
     HeaderMatcher,
     HeaderRegexpMatcher,
     HostMatcher,
-    Matcher,
     MatcherSet,
-    MethodMatcher,
     NotMatcher,
-    PathMatcher,
-    PathRegexpMatcher,
     ProtocolMatcher,
-    QueryMatcher,
     Test,
 )
 from tornado_realtime.site.plan import Route, ServerPlan, Step, VirtualHost
-from tornado_realtime.site.request import SiteRequest
+from tornado_realtime.site.reach import OF_THE_LINE, BareSubject, decided, has_no_placeholder, request_line
 
-# Decided by the request line alone, so once and for all.
-_OF_THE_LINE = (PathMatcher, PathRegexpMatcher, MethodMatcher, QueryMatcher)
 # Decided by the head and the socket's peer.
 _OF_THE_HEAD = (HeaderMatcher, HeaderRegexpMatcher, HostMatcher, AddressMatcher, ProtocolMatcher)
-# Their braces belong to the expression; everywhere else they are placeholders.
-_REGEXPS = (PathRegexpMatcher, HeaderRegexpMatcher)
-
-
-@dataclass(slots=True)
-class LaneSubject:
-    """What matchers look at in the lane: a request nobody has changed yet."""
-
-    request: SiteRequest
-    vars: dict[str, Any]
-    error: HandlerError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +94,7 @@ class Guard:
     hosts: tuple[_Host, ...] = ()
     only: Realtime | None = None
 
-    def admits(self, subject: LaneSubject) -> Realtime | None:
+    def admits(self, subject: BareSubject) -> Realtime | None:
         """The instance whose go_handler this request reaches; None when the site must decide."""
         for host in self.hosts:
             if host.test is None or host.test(subject):
@@ -123,7 +103,7 @@ class Guard:
         return None
 
 
-def _walk(nodes: Sequence[_Node], subject: LaneSubject) -> Realtime | _End | None:
+def _walk(nodes: Sequence[_Node], subject: BareSubject) -> Realtime | _End | None:
     """What the nodes lead to: an instance, or the site; None when all of them pass the request on."""
     taken: set[str] = set()
     for node in nodes:
@@ -170,6 +150,11 @@ class _Compiler:
     purpose: Purpose
     realtime_of: Callable[[GoHandlerStep], Realtime]
 
+    @property
+    def line(self) -> BareSubject:
+        """What every such request begins with."""
+        return request_line(self.purpose.method, self.purpose.path)
+
     def site(self, host: VirtualHost) -> tuple[tuple[_Node, ...], str]:
         """The nodes of a site; none if no request gets to a go_handler, and then, if one is there, why."""
         if not self._has_door(host.site.routes):
@@ -185,7 +170,7 @@ class _Compiler:
         """Whether a go_handler may be reached, other steps left aside."""
         for route in routes:
             step = route.step
-            if self._decided(route.matcher) is False:
+            if decided(route.matcher, self.line) is False:
                 continue
             if isinstance(step, GoHandlerStep) and self.purpose.served_by(self.realtime_of(step)):
                 return True
@@ -198,12 +183,12 @@ class _Compiler:
         nodes: list[_Node] = []
         taken: set[str] = set()
         for route in routes:
-            decided = self._decided(route.matcher)
-            if decided is False or route.group in taken:
+            verdict = decided(route.matcher, self.line)
+            if verdict is False or route.group in taken:
                 continue
-            if decided and route.group:
+            if verdict and route.group:
                 taken.add(route.group)
-            node = self._node(route, None if decided else route.matcher)
+            node = self._node(route, None if verdict else route.matcher)
             if node is not None:
                 nodes.append(node)
                 if node.test is None and node.end is not _End.GROUP:
@@ -231,43 +216,15 @@ class _Compiler:
             return _Node(_End.SERVE, test, group, realtime=realtime)
         return _Node(_End.SITE, test, group) if realtime.serves(self.purpose.path) else None
 
-    def _decided(self, matcher: MatcherSet | None) -> bool | None:
-        """What a matcher says of every such request; None if that depends on the request."""
-        if matcher is None:
-            return True
-        return matcher.matches(self._bare_subject()) if _is_of_the_line(matcher) else None
-
-    def _bare_subject(self) -> LaneSubject:
-        method, path = self.purpose.method, self.purpose.path
-        nothing: Any = None
-        request = SiteRequest(
-            method, path, "", nothing, "HTTP/1.1", "http", "", "", 0, "", 0, method, path, ""
-        )
-        return LaneSubject(request, {})
-
-
-def _is_of_the_line(matcher: MatcherSet) -> bool:
-    """Whether the request line alone decides."""
-    return all(
-        all(map(_is_of_the_line, one.sets))
-        if isinstance(one, NotMatcher)
-        else isinstance(one, _OF_THE_LINE) and _has_no_placeholder(one)
-        for one in matcher.matchers
-    )
-
 
 def _is_plain(matcher: MatcherSet) -> bool:
     """Whether the head and the peer alone decide: no variables, files or placeholders."""
     return all(
         all(map(_is_plain, one.sets))
         if isinstance(one, NotMatcher)
-        else isinstance(one, _OF_THE_LINE + _OF_THE_HEAD) and _has_no_placeholder(one)
+        else isinstance(one, OF_THE_LINE + _OF_THE_HEAD) and has_no_placeholder(one)
         for one in matcher.matchers
     )
-
-
-def _has_no_placeholder(matcher: Matcher) -> bool:
-    return isinstance(matcher, _REGEXPS) or "{" not in repr(matcher)
 
 
 def _leads_to_door(nodes: Sequence[_Node]) -> bool:

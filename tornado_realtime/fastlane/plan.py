@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tornado_realtime.fastlane.guard import Guard, LaneSubject, Purpose, compile_guard, go_handlers
+from tornado_realtime.fastlane.guard import Guard, Purpose, compile_guard, go_handlers
 from tornado_realtime.fastlane.head import PUBLISH_FIELDS, UPGRADE_FIELDS, Fields
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.site.directives.go_handler import GoHandlerStep
 from tornado_realtime.site.front import FrontOptions
 from tornado_realtime.site.plan import ServerPlan
+from tornado_realtime.site.reach import BareSubject
 from tornado_realtime.site.request import SiteRequest, forwarded_client, plain_address
 
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
@@ -71,7 +72,7 @@ class LanePlan:
     def admits(self, path: LanePath, fields: Fields, peer: str) -> Realtime | None:
         """The instance that a request reaches; None when the site must decide."""
         guard = path.guard
-        return guard.only or guard.admits(LaneSubject(self._request(path.purpose, fields, peer), {}))
+        return guard.only or guard.admits(BareSubject(self._request(path.purpose, fields, peer), {}))
 
     def _request(self, purpose: Purpose, fields: Fields, address: str) -> SiteRequest:
         """The request as the site would see it, as far as the matchers look that the lane evaluates."""

@@ -168,6 +168,11 @@ class Generation:
                 instance.is_running = True
                 await instance.realtime.start()
 
+    def drain(self) -> None:
+        """Have load balancers told that this server is about to stop; everything is served as before."""
+        for realtime in self.realtimes:
+            realtime.drain()
+
     async def close_realtimes(
         self, farewell: Farewell, timeout: float, successor: Generation | None = None
     ) -> None:

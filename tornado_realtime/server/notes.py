@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tornado_realtime.settings import DEFAULT_AUTH_ENDPOINT, Settings
+from tornado_realtime.site.plan import Plan
+from tornado_realtime.site.reach import OutOfReach, out_of_reach
 
 _DEFAULT_AUTH_PORT = 8080
 
@@ -46,3 +48,19 @@ def _notes(settings: Settings, ports: Sequence[int]) -> list[str]:
         )
     place = f"{settings.directive.file}:{settings.directive.line}: " if settings.directive is not None else ""
     return [place + note for note in found]
+
+
+def ready_notes(plan: Plan) -> list[str]:
+    """A note for each go_handler that no load balancer can ask whether it is ready."""
+    return list(dict.fromkeys(map(_ready_note, out_of_reach(plan, "/ready"))))
+
+
+def _ready_note(found: OutOfReach) -> str:
+    directive, listen = found.step.directive, found.step.settings.broadcast_listen
+    way_out = f"let {found.path} and {found.path.removesuffix('ready')}live through there"
+    if listen:
+        way_out += f", or have {listen} asked"
+    return (
+        f"{directive.file}:{directive.line}: no request for {found.path} gets past {found.barrier} to this "
+        f"go_handler: a load balancer would get a page instead, with status 200 whatever happens; {way_out}"
+    )

@@ -14,7 +14,7 @@ from tornado_realtime.errors import RealtimeError
 from tornado_realtime.server import processlog
 from tornado_realtime.server.descriptors import raise_limit
 from tornado_realtime.server.generation import Generation
-from tornado_realtime.server.notes import realtime_notes
+from tornado_realtime.server.notes import ready_notes, realtime_notes
 from tornado_realtime.server.ports import Ports, unbind, wanted_by
 from tornado_realtime.site.adapter import adapt
 from tornado_realtime.site.plan import Plan
@@ -70,7 +70,8 @@ def run_server(file: str, default_hosts: Sequence[str] = ()) -> int:
 def _warnings(generation: Generation) -> list[str]:
     settings = [realtime.settings for realtime in generation.realtimes]
     ports = [listener.port for server in generation.plan.servers for listener in server.listeners]
-    return [*generation.plan.warnings, *realtime_notes(settings, ports)]
+    plan = generation.plan
+    return [*plan.warnings, *realtime_notes(settings, ports), *ready_notes(plan)]
 
 
 class Server:
@@ -176,6 +177,7 @@ class Server:
         begun = time.monotonic()
         try:
             if self._generation is not None:
+                self._generation.drain()
                 await asyncio.sleep(self._generation.plan.options.shutdown_delay)
             await self._shut_down(self._grace_period)
         except Exception:

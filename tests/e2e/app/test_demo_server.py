@@ -58,6 +58,17 @@ def test_the_command_line_reaches_whoever_listens(demo_server: DemoServer, visit
         assert received(client)["payload"] == {"n": 1}
 
 
+def test_a_load_balancer_is_answered_and_not_by_the_page(visitor: Browser) -> None:
+    for path, body in (("/live", b'{"live":true}\n'), ("/ready", b'{"ready":true}\n')):
+        answer = visitor.get(path)
+        assert (answer.status, answer.body) == (200, body)
+
+
+@pytest.mark.parametrize("path", ["/sse", "/realtime.js", "/internal/nothing"])
+def test_what_go_handler_does_not_serve_is_not_there(visitor: Browser, path: str) -> None:
+    assert visitor.get(path).status == 404
+
+
 def test_publishing_needs_the_secret(demo_server: DemoServer, visitor: Browser) -> None:
     body = "channel=news&message=1"
     path = "/internal/broadcast"

@@ -85,6 +85,33 @@ def test_a_second_signal_forces(tmp_path: Path) -> None:
         idle.close()
 
 
+def test_a_server_that_is_about_to_stop_is_not_ready_and_serves_on(tmp_path: Path) -> None:
+    port = free_port()
+    text = site(port).replace("/internal/broadcast\n", "/internal/broadcast /live /ready\n")
+    with running(tmp_path, "{\n\tshutdown_delay 60s\n}\n" + text) as server:
+        assert get(port, "/ready") == (200, b'{"ready":true}\n')
+        server.signal(signal.SIGTERM)
+        server.wait_for("SIGTERM: stopping")
+        assert get(port, "/ready") == (503, b'{"ready":false,"reason":"the server is stopping"}\n')
+        assert get(port, "/live") == (200, b'{"live":true}\n')
+        assert get(port, "/internal/broadcast?channel=news&message=hi", "POST")[0] == 202
+        with socket.create_connection(("127.0.0.1", port)) as late:
+            late.sendall(_handshake(port))
+            assert b"101" in late.recv(200)
+        server.signal(signal.SIGTERM)
+        assert server.exit_code() == 2
+
+
+def test_matchers_that_keep_ready_out_are_told_of(tmp_path: Path) -> None:
+    said = "Caddyfile:5: no request for /ready gets past @rt to this go_handler"
+    with running(tmp_path, site(free_port())) as server:
+        assert said in server.log
+        assert server.stop() == 0
+    code, out, err = run_cli("validate", cwd=tmp_path)
+    assert (code, out) == (0, "Valid configuration\n")
+    assert f"warning: {said}" in err
+
+
 def test_sigquit_stops_at_once_and_sighup_does_nothing(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, site(port)) as server:

@@ -132,11 +132,14 @@ class Shard:
 
     @property
     def trouble(self) -> str:
-        """Why publications cannot be made or heard now, for an operator; empty if they can."""
+        """Why publications cannot be made or heard now, for an operator; empty if they can.
+
+        It names no address, because ``/ready`` tells it to everybody; the log does.
+        """
         if not self.publisher.online:
-            return f"Redis at {self.shown} is away"
+            return "Redis is away"
         if not self.subscriber.caught_up:
-            return f"not every channel is subscribed at Redis at {self.shown}"
+            return "not every channel is subscribed at Redis"
         return ""
 
     def retry_after(self) -> float:
