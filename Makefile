@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 LOOPBACK := $(if $(SERVER_ADDRESS),,--bind 127.0.0.1,::1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only fuzz lint format types layers docs wheel bench clean system-run system-test
+.PHONY: help run test test-only fuzz lint format format-check types layers risks audit docs wheel bench clean system-run system-test
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ test-only: $(VENV)/.test
 fuzz: $(VENV)/.fuzz ## look for inputs that break parsers and logins, for FUZZ_SECONDS (300); FUZZ="form roads": some
 	@$(BIN)/python -m tests.fuzz
 
-lint: $(VENV)/.test format-check types layers ## ruff, mypy --strict, import contract
+lint: $(VENV)/.test format-check types layers risks ## ruff, mypy --strict, import contract, bandit
 
 format-check: $(VENV)/.test
 	$(BIN)/ruff format --check -q tornado_realtime tests tools examples
@@ -39,6 +39,12 @@ types: $(VENV)/.test
 
 layers: $(VENV)/.test
 	$(BIN)/lint-imports --no-cache
+
+risks: $(VENV)/.test
+	$(BIN)/bandit -q -c pyproject.toml -r tornado_realtime examples
+
+audit: $(VENV)/.audit ## ask PyPI's database about known vulnerabilities of what is installed; advisory
+	@$(BIN)/python tools/audit.py
 
 docs: $(VENV)/.run ## write the generated parts of the documentation anew
 	$(BIN)/python tools/reference.py
@@ -67,6 +73,10 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.fuzz: pyproject.toml | $(VENV)/.test
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all,test,fuzz]' \
 		|| { echo "make fuzz needs atheris: wheels for Linux on x86-64 only, elsewhere clang to build it" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.audit: pyproject.toml | $(VENV)/.test
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all,test,audit]'
 	@touch $@
 
 .local/env: $(VENV)/.run

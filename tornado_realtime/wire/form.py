@@ -24,7 +24,7 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE_EXTRA_BYTES = len("%41") - 1
 
 _SPACE = " \t\n\v\f\r"
-_TOKEN = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+"  # noqa: S105
+_TOKEN = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+"  # noqa: S105 - of a header field
 _SPECIAL = r'[()<>@,;:\\"/\[\]?=]'
 _MEDIA_TYPE = re.compile(rf"{_TOKEN}(?:/{_TOKEN})?")
 _PARAMETER = re.compile(
