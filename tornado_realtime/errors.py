@@ -143,7 +143,14 @@ class PublicationTooLargeError(PublishError):
 
 
 class BrokerError(RealtimeError):
-    """A broker cannot do what it was asked."""
+    """A broker cannot do what it was asked.
+
+    Attributes:
+        outcome: What became of the publication. ``rejected``: nobody got it, and nobody will.
+            ``unknown``: it may have arrived or may still arrive, at most once.
+    """
+
+    outcome: Outcome = "rejected"
 
 
 class BrokerUnavailableError(BrokerError):
@@ -152,14 +159,14 @@ class BrokerUnavailableError(BrokerError):
     Args:
         reason: For whoever published, and for the log.
         retry_after: Seconds.
-        outcome: ``rejected``: nobody got it, and nobody will. ``unknown``: it may still arrive, at most once.
+        outcome: See BrokerError.
     """
 
     def __init__(self, reason: str, retry_after: float = 1.0, outcome: Outcome = "rejected") -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
-        self.outcome: Outcome = outcome
+        self.outcome = outcome
 
 
 class BrokerClosedError(BrokerError):

@@ -265,7 +265,7 @@ class Realtime:
         Raises:
             InvalidPublicationError: No channel, no message, or bytes that are not UTF-8.
             PublicationTooLargeError: Longer than ``max_publication_size``.
-            BrokerUnavailableError: The broker is away.
+            BrokerUnavailableError: The broker is away, or did not answer; see its ``outcome``.
             BrokerClosedError: Not started, or closed.
         """
         publication = self._publication(channel, message)
@@ -359,7 +359,7 @@ def _make_broker(settings: Settings) -> Broker:
     # Loading the Redis client takes a tenth of a second that only its users should pay.
     from tornado_realtime.brokers.redis import RedisBroker
 
-    return RedisBroker(settings.redis_address)
+    return RedisBroker(settings.redis_address, publish_timeout=settings.publish_timeout)
 
 
 def _check_broker(settings: Settings) -> None:

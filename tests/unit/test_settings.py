@@ -39,6 +39,7 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"auth_endpoint": "https://a.b/c?d"},
     ),
     ("auth_timeout 1m30s", {"auth_timeout": 90}, {"auth_timeout": 90.0}),
+    ("publish_timeout 500ms", {"publish_timeout": 0.5}, {"publish_timeout": 0.5}),
     ("auth_timeout 250ms", {"auth_timeout": 0.25}, {"auth_timeout": 0.25}),
     ("broadcast_secret s3cret", {"broadcast_secret": "s3cret"}, {"broadcast_secret": "s3cret"}),
     ("broadcast_listen :8081", {"broadcast_listen": ":8081"}, {"broadcast_listen": ":8081"}),

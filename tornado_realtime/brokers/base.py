@@ -71,7 +71,8 @@ class Broker(ABC):
             Its position, or None on a channel without history. Returning means that the broker took it.
 
         Raises:
-            BrokerUnavailableError: It could not be taken; nothing was sent, as far as can be known.
+            BrokerUnavailableError: It could not be taken, or it is not known whether it was; its
+                ``outcome`` says which.
             BrokerClosedError: The broker was closed.
         """
 

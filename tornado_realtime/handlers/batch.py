@@ -21,7 +21,8 @@ class Outcome:
 
     Attributes:
         published: How many the broker took.
-        error: Why it did not take the others; None if it took all.
+        error: Why it did not take the others; None if it took all. Its ``outcome`` is unknown if that
+            of any of them is.
     """
 
     published: int
@@ -67,12 +68,14 @@ async def _publish(hub: Hub, part: Sequence[Publication]) -> Outcome:
         return Outcome(taken, error)
     # The broker has to be waited for; it gets the rest in this order, before it answers the first of it.
     answers = await asyncio.gather(*map(hub.publish, part[taken:]), return_exceptions=True)
-    refused: BrokerError | None = None
+    refused: list[BrokerError] = []
     for answer in answers:
         if not isinstance(answer, BaseException):
             taken += 1
         elif not isinstance(answer, BrokerError):
             raise answer
         else:
-            refused = refused or answer
-    return Outcome(taken, refused)
+            refused.append(answer)
+    # Of those that are equally bad the first.
+    worst = max(refused, key=lambda error: error.outcome == "unknown", default=None)
+    return Outcome(taken, worst)

@@ -134,9 +134,11 @@ class BroadcastHandler(PlainHandler):
         reason, retry_after = "the server is shutting down", 1.0
         if isinstance(error, BrokerUnavailableError):
             reason, retry_after = error.reason, error.retry_after
-        logger.warning("a publication could not be taken: %s", reason)
+        logger.warning("a publication could not be taken (%s): %s", error.outcome, reason)
         self.refuse_with_reason(
-            503, {"accepted": False, **more, "reason": reason}, Retry_After=str(max(1, round(retry_after)))
+            503,
+            {"accepted": False, "outcome": error.outcome, **more, "reason": reason},
+            Retry_After=str(max(1, round(retry_after))),
         )
 
 

@@ -121,7 +121,7 @@ class Hub:
         """Hand a publication to the broker, by which it reaches the subscribers of every node.
 
         Raises:
-            BrokerUnavailableError: It could not be taken.
+            BrokerUnavailableError: It could not be taken, or it is not known whether it was.
             BrokerClosedError: The hub is closed.
         """
         return await self.broker.publish(publication)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tornado_realtime.settings.option import Option, one_of, text
+from tornado_realtime.settings.option import Option, duration, one_of, text
 
 BROKER_OPTIONS: tuple[Option, ...] = (
     Option(
@@ -18,5 +18,12 @@ BROKER_OPTIONS: tuple[Option, ...] = (
         "ADDRESS",
         "localhost:6379",
         "Where Redis is, for `driver redis`: `host:port`, `redis://`, `rediss://`, `unix://` or `redis-cluster://`.",
+    ),
+    Option(
+        "publish_timeout",
+        duration("publish_timeout"),
+        "DURATION",
+        "2s",
+        "How long Redis may take to answer a publication; then the publisher gets 503, outcome `unknown`.",
     ),
 )

@@ -371,6 +371,7 @@ class BrokenBroker(Broker):
     [
         (BrokenBroker.error, "Redis at localhost:6379 does not answer", "3"),
         (BrokerUnavailableError("away", 0.01), "away", "1"),
+        (BrokerUnavailableError("no answer", 1.0, "unknown"), "no answer", "1"),
         (BrokerClosedError("closed"), "the server is shutting down", "1"),
     ],
 )
@@ -387,7 +388,8 @@ async def test_a_broker_that_cannot_publish(error: Exception, reason: str, after
         assert answered.status == 503
         assert answered.header("Retry-After") == after
         assert answered.header("Content-Type") == "application/json"
-        assert json.loads(answered.body) == {"accepted": False, "reason": reason}
+        outcome = "unknown" if reason == "no answer" else "rejected"
+        assert json.loads(answered.body) == {"accepted": False, "outcome": outcome, "reason": reason}
 
 
 @pytest.mark.gen_test

@@ -223,7 +223,7 @@ async def test_nothing_could_be_published(error: BrokerError, reason: str, after
     made, _ = instance(at_once=at_once, most=0, error=error)
     async with serving(made) as world:
         answered = await post(world, {"channel": "a", "message": 1})
-        refused(answered, 503, published=0, reason=reason)
+        refused(answered, 503, outcome="rejected", published=0, reason=reason)
         assert answered.header("Retry-After") == after
 
 
@@ -233,7 +233,13 @@ async def test_halfway_is_told_and_no_further_part_is_tried(most: int, at_once: 
     made, broker = instance(at_once=at_once, most=most)
     async with serving(made) as world:
         batch = [{"channel": "c", "message": n} for n in range(5 * PART_SIZE)]
-        refused(await post(world, {"batch": batch}), 503, published=most, reason="Redis is away")
+        refused(
+            await post(world, {"batch": batch}),
+            503,
+            outcome="rejected",
+            published=most,
+            reason="Redis is away",
+        )
         assert broker().taken == [("c", b"%d" % n) for n in range(most)]
         parts = most // PART_SIZE + 1
         assert broker().handed_in == (most + 1 if at_once else parts * PART_SIZE)
@@ -244,7 +250,8 @@ async def test_a_part_has_a_bound_in_bytes() -> None:
     async with serving(made) as world:
         message = "x" * (PART_BYTES // 2)
         batch = [{"channel": "c", "message": message} for _ in range(9)]
-        refused(await post(world, {"batch": batch}), 503, published=3, reason="Redis is away")
+        answered = await post(world, {"batch": batch})
+        refused(answered, 503, outcome="rejected", published=3, reason="Redis is away")
         assert broker().handed_in == 4
 
 
@@ -260,6 +267,8 @@ class OddBroker(Broker):
             raise RuntimeError("a bug in a broker")
         if int(publication.data) % 3 == 0:
             raise BrokerUnavailableError(f"no room for {publication.data.decode()}")
+        if int(publication.data) >= 20:
+            raise BrokerUnavailableError("no answer", outcome="unknown")
         return None
 
     async def tell(self, message: bytes, to: str = "") -> int:
@@ -281,7 +290,15 @@ class Odd(TunedRealtime):
 async def test_what_was_taken_behind_a_refusal_is_counted() -> None:
     async with serving(Odd()) as world:
         batch = [{"channel": "c", "message": n} for n in range(1, 11)]
-        refused(await post(world, {"batch": batch}), 503, published=7, reason="no room for 3")
+        answered = await post(world, {"batch": batch})
+        refused(answered, 503, outcome="rejected", published=7, reason="no room for 3")
+
+
+async def test_one_unknown_outcome_makes_that_of_all_unknown() -> None:
+    async with serving(Odd()) as world:
+        batch = [{"channel": "c", "message": n} for n in (1, 3, 20, 6)]
+        answered = await post(world, {"batch": batch})
+        refused(answered, 503, outcome="unknown", published=1, reason="no answer")
 
 
 async def test_a_bug_in_a_broker_is_no_503(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel, Publisher
-from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
+from tornado_realtime.errors import BrokerClosedError, BrokerError, BrokerUnavailableError
 
 
 class World:
@@ -25,6 +25,12 @@ class World:
         parcel = Parcel(b"t", data, asyncio.get_running_loop().create_future(), awaited)
         self.publisher.hand_in(parcel)
         return parcel
+
+
+def outcome_of(parcel: Parcel) -> str:
+    error = parcel.taken.exception()
+    assert isinstance(error, BrokerError)
+    return error.outcome
 
 
 @asynccontextmanager
@@ -95,6 +101,7 @@ def test_an_error_reply_fails_its_own_parcel_only() -> None:
             await turns()
             assert parcels[0].taken.result() == 1
             assert isinstance(parcels[1].taken.exception(), BrokerUnavailableError)
+            assert outcome_of(parcels[1]) == "rejected"
             assert parcels[2].taken.result() == 1
 
     asyncio.run(scenario())
@@ -128,6 +135,7 @@ def test_the_end_fails_everything_with_an_error_of_its_own() -> None:
                 BrokerUnavailableError,
             ]
             assert errors[0] is not errors[1]
+            assert list(map(outcome_of, (sent, waiting, late))) == ["unknown", "rejected", "rejected"]
             assert not world.publisher.online
 
     asyncio.run(scenario())

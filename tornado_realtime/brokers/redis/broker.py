@@ -89,7 +89,7 @@ class RedisBroker(Broker):
 
         Raises:
             BrokerUnavailableError: Redis is away (known at once), refused it, or did not answer within
-                ``publish_timeout``. In the last case alone it may still be delivered; the reason says so.
+                ``publish_timeout``. Where it was sent and no answer came, its outcome is unknown.
             BrokerClosedError: Before ``start``, or after ``close``.
         """
         await self._send(topic_of(publication.channel), publication.data)
@@ -140,10 +140,10 @@ class RedisBroker(Broker):
             if parcel.taken.done():
                 return parcel.taken.result()
         wait = f"no answer from Redis within {self._publish_timeout:g} s"
-        if not parcel.sent:
+        if not parcel.sent:  # and it never will be: it is withdrawn
             raise BrokerUnavailableError(f"{wait}; nothing was sent")
         self._carrier.shard(parcel.topic).publisher.doubt(self._publish_timeout)
-        raise BrokerUnavailableError(f"{wait}; it may still be delivered")
+        raise BrokerUnavailableError(f"{wait}; it may still be delivered", outcome="unknown")
 
     def _told(self, message: bytes) -> None:
         if self._sink is not None:

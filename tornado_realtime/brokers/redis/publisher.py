@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from tornado_realtime.brokers.redis.dialect import ELSEWHERE, PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Command, Line
-from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+from tornado_realtime.errors import BrokerError, BrokerUnavailableError, Outcome
 
 BATCH_BYTES = 65536  # what is not written yet can still be withdrawn, so batches stay small
 QUEUE_BYTES = 64 * 1024 * 1024  # beyond it publishing is refused; one publication always fits
@@ -37,10 +37,19 @@ class Parcel:
     sent: bool = False
 
     def fail(self, error: BrokerError) -> None:
-        """Tell the publisher that it was not taken."""
+        """Tell the publisher that it was not taken, or, of one that was sent, that this is not known."""
+        self._end(error, "unknown" if self.sent else "rejected")
+
+    def refuse(self, error: BrokerError) -> None:
+        """Tell the publisher that Redis answered, and did not take it."""
+        self._end(error, "rejected")
+
+    def _end(self, error: BrokerError, outcome: Outcome) -> None:
         if not self.taken.done():
             # A copy for each: one error raised in many places would collect all their tracebacks.
-            self.taken.set_exception(type(error)(*error.args))
+            copy = type(error)(*error.args)
+            copy.outcome = outcome
+            self.taken.set_exception(copy)
 
     def succeed(self, receivers: int) -> None:
         """Tell the publisher that it was taken, and went to so many."""
@@ -160,10 +169,12 @@ class Publisher:
     def _settle(self, parcel: Parcel, reply: object, line: Line) -> None:
         self._queued_bytes -= len(parcel.data)
         if isinstance(reply, ELSEWHERE):
-            parcel.fail(BrokerUnavailableError("another node of the Redis cluster takes over; nobody got it"))
+            parcel.refuse(
+                BrokerUnavailableError("another node of the Redis cluster takes over; nobody got it")
+            )
             self._worry()
         elif isinstance(reply, ResponseError):
-            parcel.fail(line.refusal(reply))
+            parcel.refuse(line.refusal(reply))
         elif reply == 0 and parcel.awaited:
             self._doubtful(parcel)
         else:

@@ -125,7 +125,7 @@ class Subscriber:
         another machine than ours, as the nodes of a cluster do.
         """
         if self._line is None:
-            parcel.fail(BrokerUnavailableError("this node's subscription was lost; nobody got it"))
+            parcel.fail(BrokerUnavailableError("this node's subscription was lost meanwhile"))
         else:
             self._doubtful.append(parcel)
             self.ping()
@@ -312,7 +312,7 @@ class Subscriber:
     def _settle_doubts(self) -> None:
         for parcel in self._pings.popleft() if self._pings else ():
             if parcel.topic in self._lost:
-                parcel.fail(BrokerUnavailableError("this node's subscription was lost; nobody got it"))
+                parcel.refuse(BrokerUnavailableError("this node's subscription was lost; nobody got it"))
             else:
                 parcel.succeed(0)
 
