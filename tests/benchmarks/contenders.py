@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks import install
-from tests.benchmarks.ours import launch_ours
+from tests.benchmarks.ours import launch_ours, launch_ours_on_uvloop
 from tests.benchmarks.places import NODE_MODULES, SOURCES
 from tests.benchmarks.room import Launch, Room
 
@@ -169,6 +169,7 @@ def _nchan_version(program: Path) -> str:
 
 _ALL = (
     Contender("ours", "tornado_realtime", launch_ours, "`run --config`, login, origin and limits on"),
+    Contender("ours-uvloop", "tornado_realtime on uvloop", launch_ours_on_uvloop, "another event loop"),
     Contender(
         "c-joined", "C, joined", _limit("joined"), "system calls only; what one poll brought is joined"
     ),

@@ -94,6 +94,12 @@ def python_with(package: str) -> Path:
     return python
 
 
+def packages_of(python: Path) -> str:
+    """The folder with that Python's packages."""
+    program = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return _run([str(python), "-c", program], "the peers' Python").strip()
+
+
 def _pip(package: str) -> None:
     command = [str(peers_python()), "-m", "pip", "install", "-q", "--disable-pip-version-check", package]
     _run(command, package)

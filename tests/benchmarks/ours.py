@@ -5,9 +5,12 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from collections.abc import Iterator, Mapping
 
 import jwt
 
+from tests.benchmarks import install
+from tests.benchmarks.places import ROOT, SOURCES
 from tests.benchmarks.room import Launch, Room
 from tornado_realtime.settings import OPTIONS
 from tornado_realtime.version import __version__
@@ -32,6 +35,8 @@ _JWT = """jwt {
 				secret {$BENCH_JWT_SECRET}
 			}"""
 LOGIN_SECONDS = 24 * 3600
+# Every client has a login of its own, so that no token is one that the server has seen already.
+LOGINS = 10_000
 
 
 def knows_jwt() -> bool:
@@ -41,21 +46,37 @@ def knows_jwt() -> bool:
 
 def launch_ours(room: Room) -> Launch:
     """See ``Contender.launch``."""
+    return _launch(room, (sys.executable, "-m", "tornado_realtime"), {}, __version__)
+
+
+def launch_ours_on_uvloop(room: Room) -> Launch:
+    """The same on another event loop."""
+    python = install.python_with("uvloop")
+    version = install.version_of(lambda: install.python_package_version("uvloop"))
+    return _launch(
+        room,
+        (sys.executable, str(SOURCES / "peers" / "ours_uvloop.py")),
+        {"UVLOOP_FOLDER": install.packages_of(python), "PYTHONPATH": str(ROOT)},
+        f"{__version__}, uvloop {version}",
+    )
+
+
+def _launch(room: Room, program: tuple[str, ...], variables: Mapping[str, str], version: str) -> Launch:
     port, secret, key = room.port(), secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     login = _JWT if knows_jwt() else f"auth_endpoint http://127.0.0.1:{port}/who"
     config = room.write("Caddyfile", _SITE.format(port=port, login=login))
-    token = jwt.encode({"sub": "u1", "exp": int(time.time()) + LOGIN_SECONDS}, key, "HS256")
+    logins = room.write("logins", "".join(f"Cookie: AUTH_TOKEN={token}\n" for token in _tokens(key)))
     secret_header = f"X-Broadcast-Secret: {secret}"
     return Launch(
         command=(
-            *(sys.executable, "-m", "tornado_realtime", "run"),
+            *(*program, "run"),
             *("--config", str(config), "--bind", "127.0.0.1"),
         ),
         port=port,
         subscribe=(
             *("--subscribe", '{"action":"subscribe","channel":"ch%c"}'),
             *("--header", f"Origin: http://127.0.0.1:{port}"),
-            *("--header", f"Cookie: AUTH_TOKEN={token}"),
+            *("--header-file", str(logins)),
         ),
         publish=(
             *("--publish-path", "/internal/broadcast", "--body", "channel=ch%c&message=%m"),
@@ -66,8 +87,13 @@ def launch_ours(room: Room) -> Launch:
             *("--body-head", '{"batch":[', "--separator", ",", "--body-tail", "]}"),
             *("--body", '{"channel":"ch%c","message":"%m"}', "--publish-header", secret_header),
         ),
-        variables={"BENCH_BROADCAST_SECRET": secret, "BENCH_JWT_SECRET": key},
-        version=__version__,
+        variables={"BENCH_BROADCAST_SECRET": secret, "BENCH_JWT_SECRET": key, **variables},
+        version=version,
         probe="/",
         metrics=("/internal/metrics", secret_header),
     )
+
+
+def _tokens(key: str) -> Iterator[str]:
+    expires = int(time.time()) + LOGIN_SECONDS
+    return (jwt.encode({"sub": f"u{number}", "exp": expires}, key, "HS256") for number in range(LOGINS))

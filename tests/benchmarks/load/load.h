@@ -39,7 +39,7 @@ struct phase {
 };
 
 struct options {
-    const char *host, *path, *subscribe, *ready_text;
+    const char *host, *path, *subscribe, *ready_text, *header_file;
     int port, subscribers, channels, concurrency, sources;
     bool binary, no_barrier;
     struct words headers;

@@ -19,7 +19,7 @@ static const double QUIET_SECONDS = 0.02;
 static int epoll_fd;
 
 struct options opt = {
-    .host = "127.0.0.1", .path = "/ws", .subscribe = "", .ready_text = "", .channels = 1, .concurrency = 64,
+    .host = "127.0.0.1", .path = "/ws", .subscribe = "", .ready_text = "", .header_file = "", .channels = 1, .concurrency = 64,
     .sources = 1, .publish_path = "/", .publish_type = "application/x-www-form-urlencoded", .body = "",
     .body_head = "", .body_tail = "", .separator = "", .greeting = "", .per_request = 1, .payload = 128,
     .probe_path = "", .settle = 0.3, .patience = 10,
@@ -187,6 +187,7 @@ static const struct setting settings[] = {
     {"port", NUMBER, &opt.port},
     {"path", TEXT_SETTING, &opt.path},
     {"header", WORDS, &opt.headers},
+    {"header-file", TEXT_SETTING, &opt.header_file},
     {"subscribers", NUMBER, &opt.subscribers},
     {"channels", NUMBER, &opt.channels},
     {"subscribe", ESCAPED, &opt.subscribe},

@@ -18,7 +18,7 @@
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 enum { TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10, FIN = 0x80, MASKED = 0x80 };
-enum { BUFFER_SIZE = 1 << 20, TIMED_EVERY = 16, SAMPLE_SIZE = 256 };
+enum { MOST_OWN_HEADER = 2048, BUFFER_SIZE = 1 << 20, TIMED_EVERY = 16, SAMPLE_SIZE = 256 };
 enum state { UNUSED, UPGRADING, SUBSCRIBING, READY, GONE };
 
 struct subscriber {
@@ -36,6 +36,10 @@ static int epoll_fd, waiting;
 static uint8_t buffer[BUFFER_SIZE];
 static char request[8192];
 static int request_size;
+static struct {
+    char **line;
+    int size;
+} own_headers; /* one for each subscriber, from the beginning again when there are fewer */
 static bool path_has_channel;
 
 int tcp_connect(const char *host, int port, int source)
@@ -144,10 +148,34 @@ static void prepare_request(void)
                         opt.host, opt.port);
     for (int i = 0; i < opt.headers.size; i++)
         size += snprintf(request + size, sizeof request - (size_t)size, "%s\r\n", opt.headers.word[i]);
-    size += snprintf(request + size, sizeof request - (size_t)size, "\r\n");
     if (size >= (int)sizeof request) die("the headers are too long");
     request_size = size;
     path_has_channel = strstr(opt.path, "%c") != NULL;
+}
+
+static void read_own_headers(void)
+{
+    FILE *file = fopen(opt.header_file, "r");
+    if (!file) die("%s: %s", opt.header_file, strerror(errno));
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t length;
+    while ((length = getline(&line, &room, file)) > 0) {
+        if (line[length - 1] == '\n') line[--length] = 0;
+        if (length > MOST_OWN_HEADER) die("a header in %s is too long", opt.header_file);
+        own_headers.line = realloc(own_headers.line, (size_t)(own_headers.size + 1) * sizeof *own_headers.line);
+        if (!own_headers.line) die("no memory");
+        own_headers.line[own_headers.size++] = strdup(line);
+    }
+    free(line);
+    fclose(file);
+}
+
+/* Ends a request's head. */
+static size_t finish_head(char *out, int index)
+{
+    if (!own_headers.size) return (size_t)sprintf(out, "\r\n");
+    return (size_t)sprintf(out, "%s\r\n\r\n", own_headers.line[index % own_headers.size]);
 }
 
 static void start(struct subscriber *s)
@@ -159,7 +187,7 @@ static void start(struct subscriber *s)
         leave(s, strerror(errno));
         return;
     }
-    char out[10240] = "GET ";
+    char out[1024 + sizeof request + MOST_OWN_HEADER + 16] = "GET ";
     size_t size = 4;
     if (path_has_channel) {
         size += fill_channel(out + size, 1024, opt.path, s->channel);
@@ -167,9 +195,11 @@ static void start(struct subscriber *s)
         size += (size_t)snprintf(out + size, 1024, "%s", opt.path);
     }
     memcpy(out + size, request, (size_t)request_size);
+    size += (size_t)request_size;
+    size += finish_head(out + size, s->index);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->fd, &event) < 0) die("epoll");
-    put(s, out, size + (size_t)request_size);
+    put(s, out, size);
 }
 
 void subscribers_open(int epoll)
@@ -178,6 +208,7 @@ void subscribers_open(int epoll)
     all = calloc((size_t)opt.subscribers + 1, sizeof *all);
     if (!all) die("no memory");
     prepare_request();
+    if (*opt.header_file) read_own_headers();
 }
 
 void subscribers_start_some(void)

@@ -81,7 +81,7 @@ def test_every_side_of_every_row_is_run(scale: Scale) -> None:
     sides = [side for row in rows(scale) for side in (row.ours, row.beside) if side]
     assert {(side.scenario, side.contender) for side in sides} <= run
     assert {comparison.scenario for comparison in comparisons(scale)} <= {name for name, _ in run}
-    assert {name for _, name in run} == set(CONTENDERS)
+    assert {name for _, name in run} == set(CONTENDERS) - ({"ours-uvloop"} if scale is QUICK else set())
 
 
 def test_every_phase_that_is_read_is_run() -> None:
