@@ -10,13 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import select
+import time
 from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
-# How many ready sockets one turn of the loop serves; the others are served in the next turn.
+# How many ready sockets one turn of the loop serves at most, and seconds after which it begins with no more
+# of them; the others are served in the next turn.
 READY_SIZE = 256
+TURN_SECONDS = 0.004
 
 
 class Pollable(Protocol):
@@ -67,12 +72,20 @@ class Poller(ABC):
 
 
 class EpollPoller(Poller):
-    """One epoll set for all (Linux)."""
+    """One epoll set for all (Linux).
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        loop: Watches the set.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(loop)
+        self._clock = clock
         self._epoll = select.epoll()
         self._owners: dict[int, Pollable] = {}
+        # Ready, and not served when a turn's time was up: first in the next one, so that nobody starves.
+        self._rest: deque[tuple[int, int]] = deque()
         loop.add_reader(self._epoll.fileno(), self._turn)
 
     def add(self, fd: int, owner: Pollable) -> None:
@@ -95,14 +108,22 @@ class EpollPoller(Poller):
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
             self._owners.clear()
+            self._rest.clear()
 
     def _turn(self) -> None:
-        owners = self._owners
-        for fd, events in self._epoll.poll(0, READY_SIZE):
+        # What is left over stays ready in the set, so the loop comes back without being told.
+        ready = self._rest or deque(self._epoll.poll(0, READY_SIZE))
+        owners, clock = self._owners, self._clock
+        end = clock() + TURN_SECONDS
+        while ready:
+            fd, events = ready.popleft()
             # An earlier owner of this turn may have closed this one.
             owner = owners.get(fd)
             if owner is not None:
                 self._serve(owner, bool(events & ~select.EPOLLOUT), bool(events & select.EPOLLOUT))
+                if clock() >= end:
+                    break
+        self._rest = ready
 
 
 class LoopPoller(Poller):

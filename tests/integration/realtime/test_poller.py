@@ -6,10 +6,11 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from tornado_realtime.poller import READY_SIZE, EpollPoller, LoopPoller, Poller, make_poller
+from tornado_realtime.poller import READY_SIZE, TURN_SECONDS, EpollPoller, LoopPoller, Poller, make_poller
 
 Make = Callable[[asyncio.AbstractEventLoop], Poller]
 
@@ -165,6 +166,68 @@ def test_more_than_one_turn_serves(make: Make) -> None:
         await turns()
         assert all(one.got == [b"x"] for one in crowd)
         for one in crowd:
+            one.end()
+        poller.close()
+
+    asyncio.run(main())
+
+
+def test_a_turn_ends_when_its_time_is_up_and_nobody_starves() -> None:
+    now = 0.0
+    served: list[int] = []
+
+    async def main() -> None:
+        poller = EpollPoller(asyncio.get_running_loop(), lambda: now)
+        crowd = [Noting(poller) for _ in range(10)]
+
+        def note(number: int) -> None:
+            nonlocal now
+            now += TURN_SECONDS / 3
+            served.append(number)
+            # It never stops sending, and must not keep the others from being heard.
+            crowd[number].there.send(b"x")
+
+        for number, one in enumerate(crowd):
+            one.on_read = partial(note, number)
+            one.there.send(b"x")
+        await turns(1)
+        first_turn = len(served)
+        while len(served) < 20:
+            await turns(1)
+        for one in crowd:
+            one.end()
+        poller.close()
+        assert first_turn in (0, 3)  # the loop may look at its descriptors one turn later
+
+    asyncio.run(main())
+    assert sorted(served[:10]) == list(range(10))
+    assert served[10:20] == served[:10]
+
+
+def test_what_was_left_over_may_be_gone_by_then() -> None:
+    now = 0.0
+
+    async def main() -> None:
+        poller = EpollPoller(asyncio.get_running_loop(), lambda: now)
+        crowd = [Noting(poller) for _ in range(5)]
+
+        def end_the_turn() -> None:
+            nonlocal now
+            now += TURN_SECONDS
+            for other in crowd:
+                if not other.got:
+                    poller.remove(other.fd)
+
+        for one in crowd:
+            one.on_read = end_the_turn
+            one.there.send(b"x")
+        await turns()
+        assert sorted(len(one.got) for one in crowd) == [0, 0, 0, 0, 1]
+        late = Noting(poller)
+        late.there.send(b"y")
+        await turns()
+        assert late.got == [b"y"]
+        for one in (*crowd, late):
             one.end()
         poller.close()
 
