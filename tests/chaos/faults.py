@@ -1,0 +1,245 @@
+"""What is done to whom: every fault, as a scenario."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.authors import Pace
+from tests.chaos.checker import Finding, Limits, Verdict, judge
+from tests.chaos.clients import FOREIGN
+from tests.chaos.history import History
+from tests.chaos.redis import Single, Topology
+from tests.chaos.world import Size, Tempo, World
+
+PASSWORD = "the-right-one"
+SLACK = 3.0  # seconds for machines that have other things to do
+USUAL = Size()
+CROWDED = Size(clients=1, authors=16, pace=Pace(0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One scenario.
+
+    Attributes:
+        name: As on the command line.
+        title: As in the report.
+        act: Breaks something, holds it, and mends it.
+        topology: Makes Redis in a folder, for a number of nodes.
+        size: How much of everything.
+        hold: Seconds that it lasts.
+        recovery: Seconds in which everybody must hear everybody again.
+        marks: Whether an interruption may be marked; where not, nothing at all may be lost.
+        alone: Whether it wants the machine for itself.
+    """
+
+    name: str
+    title: str
+    act: Callable[[World], Awaitable[None]]
+    topology: Callable[[Path, int], Topology]
+    size: Size = USUAL
+    hold: float = 10.0
+    recovery: float = 35.0
+    marks: bool = True
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one fault came to."""
+
+    fault: Fault
+    history: History
+    verdict: Verdict
+
+
+async def run(
+    fault: Fault, folder: Path, seed: str, say: Callable[[str], None], hold: float = 0.0, canary: float = 5.0
+) -> Run:
+    """Let it happen, in a folder that must not exist; ``hold`` shortens it."""
+    tempo = Tempo(hold or fault.hold, canary, fault.recovery)
+    topology = fault.topology(folder / "redis", fault.size.nodes)
+    try:
+        await topology.start()
+        world = World(folder, topology, fault.size, tempo, f"{seed}/{fault.name}", say)
+        history = await world.run(fault.act)
+    except Exception:  # the harness could not do it: the other runs go on
+        return Run(fault, History(), Verdict(findings=[Finding("no run", traceback.format_exc())]))
+    finally:
+        await topology.stop()
+    limits = Limits(
+        answer=tempo.publish_timeout + SLACK,
+        red=2 * canary + SLACK,
+        recovery=fault.recovery,
+        early=2 * canary + SLACK,
+        marks=fault.marks,
+    )
+    return Run(fault, history, judge(history, limits))
+
+
+# -- Redis ---------------------------------------------------------------------------------------------
+
+
+def single(folder: Path, nodes: int) -> Single:
+    """One server, reached directly."""
+    return Single(folder, nodes)
+
+
+def proxied(folder: Path, nodes: int) -> Single:
+    """One server, reached through proxies."""
+    return Single(folder, nodes, proxied=True)
+
+
+def locked(folder: Path, nodes: int) -> Single:
+    """One server that asks for a password."""
+    return Single(folder, nodes, password=PASSWORD)
+
+
+def _redis(world: World) -> Single:
+    assert isinstance(world.topology, Single)
+    return world.topology
+
+
+async def kill_redis(world: World) -> None:
+    """``kill -9``, and a restart on the same port."""
+    redis = _redis(world)
+    redis.server.kill()
+    with world.away("Redis was killed"):
+        await world.hold()
+    await redis.start()
+
+
+async def stop_redis(world: World) -> None:
+    """SIGSTOP: connections stay, nothing answers."""
+    redis = _redis(world)
+    redis.server.pause()
+    with world.away("Redis was stopped"):
+        await world.hold()
+    redis.server.resume()
+
+
+async def pause_clients(world: World) -> None:
+    """CLIENT PAUSE: Redis takes commands and answers none."""
+    await _redis(world).command("CLIENT", "PAUSE", round(world.tempo.hold * 1000), "ALL")
+    with world.away("CLIENT PAUSE"):
+        await world.hold(0.95)
+    await world.hold(0.05)
+
+
+async def half_open(world: World) -> None:
+    """Both connections of a node stay open, and nothing comes through any more."""
+    node = world.nodes[0]
+    assert _redis(world).proxies[0].swallow() >= 2
+    with world.deaf("its connections swallow everything", node):
+        await world.hold()
+
+
+async def half_deaf(world: World) -> None:
+    """The same for the connection over which a node listens; it can still publish."""
+    node = world.nodes[0]
+    assert _redis(world).proxies[0].swallow(only_subscribing=True) == 1
+    with world.deaf("its subscription swallows everything", node):
+        await world.hold()
+
+
+async def overflow(world: World) -> None:
+    """Redis cuts every subscriber that it would have to buffer a message for."""
+    redis = _redis(world)
+    await redis.command("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32kb 0 0")
+    for _ in range(4):
+        await redis.command("PUBLISH", "realtime:room-0", FOREIGN * 100_000)
+        await world.hold(0.25)
+    await redis.command("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
+
+
+async def change_password(world: World) -> None:
+    """The password of the nodes becomes wrong, and right again."""
+    redis = _redis(world)
+    await redis.command("CONFIG", "SET", "requirepass", "another")
+    await redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes", password="another")
+    await redis.command("CLIENT", "KILL", "TYPE", "pubsub", password="another")
+    with world.away("the password was changed"):
+        await world.hold()
+    await redis.command("CONFIG", "SET", "requirepass", PASSWORD, password="another")
+
+
+async def revoke(world: World) -> None:
+    """The nodes' user may use channels no longer, and then again."""
+    redis = _redis(world)
+    await redis.command("ACL", "SETUSER", "default", "resetchannels")
+    with world.away("the right to channels was taken away"):
+        await world.hold()
+    await redis.command("ACL", "SETUSER", "default", "allchannels")
+
+
+async def fill_memory(world: World) -> None:
+    """``maxmemory`` is reached: Redis stores nothing more; publishing needs no memory that counts."""
+    redis = _redis(world)
+    await redis.command("CONFIG", "SET", "maxmemory", "1mb")
+    try:
+        for number in range(10_000):
+            await redis.command("SET", f"filling-{number}", "x" * 100_000)
+    except Exception as error:
+        assert "OOM" in str(error) or "maxmemory" in str(error), error
+    await world.hold()
+    await redis.command("CONFIG", "SET", "maxmemory", 0)
+
+
+async def slow_redis(world: World) -> None:
+    """Every answer of Redis is 50 ms late."""
+    for proxy in _redis(world).proxies:
+        proxy.delay = 0.05
+    await world.hold()
+    for proxy in _redis(world).proxies:
+        proxy.delay = 0.0
+
+
+# -- nodes ---------------------------------------------------------------------------------------------
+
+
+async def kill_node(world: World) -> None:
+    """``kill -9`` of one of three; it comes back."""
+    node = world.nodes[-1]
+    with world.stopped(node, "it was killed"):
+        node.kill()
+        await world.hold()
+        await node.start()
+
+
+async def stop_node(world: World) -> None:
+    """A node is stopped as a hung machine would be, and goes on."""
+    node = world.nodes[-1]
+    with world.stopped(node, "it was stopped"):
+        node.pause()
+        await world.hold()
+        node.resume()
+        await asyncio.sleep(1.0)
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("redis-killed", "kill -9 and restart of Redis", kill_redis, single),
+    Fault("redis-stopped", "Redis frozen by SIGSTOP", stop_redis, single),
+    Fault("clients-paused", "Redis frozen by CLIENT PAUSE", pause_clients, single),
+    Fault("half-open", "a node's connections half-open", half_open, proxied, hold=15.0),
+    Fault("half-deaf", "a node's subscription half-open", half_deaf, proxied, hold=15.0),
+    Fault("overflow", "subscriptions cut by client-output-buffer-limit", overflow, single, hold=4.0),
+    Fault("password", "wrong password, then the right one", change_password, locked),
+    Fault("revoked", "the right to channels revoked by ACL", revoke, single),
+    Fault("memory-full", "maxmemory reached", fill_memory, single, hold=5.0, recovery=10.0, marks=False),
+    Fault("node-killed", "kill -9 of a node among three", kill_node, single, Size(nodes=3), hold=5.0),
+    Fault("node-stopped", "a node among three stopped for 20 s", stop_node, single, Size(nodes=3), hold=20.0),
+    Fault(
+        "redis-slow",
+        "Redis 50 ms late, under full publishing",
+        slow_redis,
+        proxied,
+        CROWDED,
+        recovery=10.0,
+        marks=False,
+        alone=True,
+    ),
+)

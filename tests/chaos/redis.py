@@ -1,0 +1,78 @@
+"""The Redis servers of a world: one alone, a primary with a replica and Sentinels, or a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from tests.chaos.proxy import Proxy
+from tests.support.redis_server import RedisServer
+
+
+class Topology(ABC):
+    """What carries publications between the nodes."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Start it; return when it works."""
+
+    @abstractmethod
+    def address(self, node: int) -> str:
+        """What the ``node``-th node gets as ``redis_address``."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End everything; also after a start that failed."""
+
+
+async def command(port: int, *words: str | int, password: str = "") -> object:
+    """One command to one server."""
+    client = Redis(host="127.0.0.1", port=port, password=password or None)
+    try:
+        reply: object = await client.execute_command(*words)  # type: ignore[no-untyped-call]
+        return reply
+    finally:
+        await client.aclose()
+
+
+class Single(Topology):
+    """One redis-server; nodes reach it through a proxy each, if there is something for a proxy to do.
+
+    Args:
+        folder: Its working folder.
+        nodes: How many nodes there are.
+        proxied: Whether they go through proxies.
+        password: What it asks for.
+    """
+
+    def __init__(self, folder: Path, nodes: int, *, proxied: bool = False, password: str = "") -> None:
+        folder.mkdir(parents=True)
+        self.server = RedisServer(folder, password=password)
+        self.proxies = [Proxy(self.server.port) for _ in range(nodes if proxied else 0)]
+        self._password = password
+
+    async def start(self) -> None:
+        """See Topology."""
+        await asyncio.to_thread(self.server.start)
+        for proxy in self.proxies:
+            await proxy.start()
+
+    def address(self, node: int) -> str:
+        """See Topology."""
+        if not self.proxies:
+            return self.server.address
+        login = f":{self._password}@" if self._password else ""
+        return f"redis://{login}127.0.0.1:{self.proxies[node].port}"
+
+    async def command(self, *words: str | int, password: str = "") -> object:
+        """One command, with the password of the beginning unless another one is given."""
+        return await command(self.server.port, *words, password=password or self._password)
+
+    async def stop(self) -> None:
+        """See Topology."""
+        for proxy in self.proxies:
+            await proxy.close()
+        self.server.stop()

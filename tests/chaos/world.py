@@ -1,0 +1,253 @@
+"""One run: everything is started, a fault happens, everybody recovers, and it is all written down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.chaos.authors import Author, Pace
+from tests.chaos.clients import Client
+from tests.chaos.history import History, Sending, Span
+from tests.chaos.nodes import Login, Node
+from tests.chaos.probes import watch
+from tests.chaos.redis import Topology
+from tornado_realtime.settings import OPTIONS
+
+WARM_SECONDS = 60.0
+DRAIN_SECONDS = 10.0
+CALM = Pace(0.02)
+AFTERMATH = 1.5  # seconds of undisturbed publishing before and after
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is of everything.
+
+    Attributes:
+        nodes: Servers.
+        channels: Each client listens to all of them.
+        authors: For each channel.
+        clients: For each node.
+        pace: Of each author.
+    """
+
+    nodes: int = 2
+    channels: int = 4
+    authors: int = 2
+    clients: int = 2
+    pace: Pace = CALM
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How long things last, in seconds.
+
+    Attributes:
+        hold: A fault.
+        canary: Between two of a node's probes.
+        recovery: Until everybody must hear everybody again.
+        publish_timeout: As a node's option.
+    """
+
+    hold: float
+    canary: float
+    recovery: float
+    publish_timeout: float = 2.0
+
+
+def known(option: str) -> bool:
+    """Whether ``go_handler`` has an option of this name."""
+    return any(row.name == option for row in OPTIONS)
+
+
+class World:
+    """Everything of one run.
+
+    Args:
+        folder: Of its own; logs stay there.
+        topology: Redis.
+        size: How much of everything.
+        tempo: How long everything lasts.
+        seed: Where all choices come from.
+        say: Told what is going on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        topology: Topology,
+        size: Size,
+        tempo: Tempo,
+        seed: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self.history = History()
+        self.topology = topology
+        self.tempo = tempo
+        self.random = Random(seed)
+        login = Login.make()
+        options = f"canary {tempo.canary:g}s" if known("canary") else ""
+        self.nodes = [
+            Node(f"node-{number}", folder / f"node-{number}", topology.address(number), login, options)
+            for number in range(size.nodes)
+        ]
+        self._say = say
+        ports = {node.name: node.port for node in self.nodes}
+        channels = [f"room-{number}" for number in range(size.channels)]
+        self._authors = [
+            Author(
+                channel,
+                number,
+                ports,
+                Random(f"{seed}/{channel}/{number}"),
+                size.pace,
+                self._sent,
+            )
+            for channel in channels
+            for number in range(size.authors)
+        ]
+        self._clients = [
+            Client(
+                f"client-{number}{letter}",
+                _rotated(ports, number),
+                channels,
+                login.cookie,
+                self.history.hearings.append,
+            )
+            for number in range(size.nodes)
+            for letter in "abcdefgh"[: size.clients]
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._writing: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+        self._taken: dict[str, float] = {}  # when each node was last asked for what it then took
+
+    # -- what a fault uses -------------------------------------------------------------------------
+
+    @contextmanager
+    def away(self, why: str, node: Node | None = None) -> Iterator[None]:
+        """Redis cannot be reached in this block, so nothing may be acknowledged."""
+        start = time.time()
+        yield
+        span = Span(start, time.time(), node.name if node else "", why)
+        self.history.away.append(span)
+        self.history.deaf.append(span)
+
+    @contextmanager
+    def deaf(self, why: str, node: Node) -> Iterator[None]:
+        """A node hears nothing from Redis in this block."""
+        start = time.time()
+        yield
+        self.history.deaf.append(Span(start, time.time(), node.name, why))
+
+    @contextmanager
+    def stopped(self, node: Node, why: str) -> Iterator[None]:
+        """A node does nothing in this block."""
+        start = time.time()
+        yield
+        self.history.stopped.append(Span(start, time.time(), node.name, why))
+
+    async def hold(self, share: float = 1.0) -> None:
+        """Let a fault last."""
+        await asyncio.sleep(self.tempo.hold * share)
+
+    # -- one run -----------------------------------------------------------------------------------
+
+    async def run(self, act: Callable[[World], Awaitable[None]]) -> History:
+        """Everything from the start to the end of the processes."""
+        try:
+            self._say("starting")
+            await self._populate()
+            await self._all_heard(WARM_SECONDS)
+            await asyncio.sleep(AFTERMATH + self.random.random())
+            self._say("broken")
+            self.history.began = time.time()
+            await act(self)
+            self.history.restored = time.time()
+            self._say("recovering")
+            await self._all_heard(self.tempo.recovery)
+            await asyncio.sleep(AFTERMATH)
+            self._say("draining")
+            await self._drain()
+        finally:
+            await self._close()
+        return self.history
+
+    async def _populate(self) -> None:
+        await asyncio.gather(*(node.start() for node in self.nodes))
+        self._spawn(client.listen() for client in self._clients)
+        self._writing = self._spawn(author.write(self._stop) for author in self._authors)
+        if known("canary"):
+            self._spawn(watch(node.name, node.port, self.history.probes.append) for node in self.nodes)
+
+    def _sent(self, sending: Sending) -> None:
+        self.history.sendings.append(sending)
+        if sending.outcome == "acknowledged":
+            self._taken[sending.node] = sending.at
+
+    def _spawn(self, jobs: Iterable[Coroutine[Any, Any, None]]) -> list[asyncio.Task[None]]:
+        tasks = [asyncio.create_task(job) for job in jobs]
+        self._tasks += tasks
+        return tasks
+
+    async def _all_heard(self, seconds: float) -> None:
+        """Wait until every client heard every author, and every node took something; not for ever.
+
+        What was sent before does not count.
+        """
+        since = time.time()
+        marks = {(author.channel, author.number): author.next for author in self._authors}
+
+        def done() -> bool:
+            heard = all(
+                client.newest.get(key, -1) >= number
+                for client in self._clients
+                for key, number in marks.items()
+            )
+            return heard and all(self._taken.get(node.name, 0.0) > since for node in self.nodes)
+
+        await self._until(done, seconds)
+
+    async def _drain(self) -> None:
+        """Stop the authors; wait until every client got the newest that was acknowledged."""
+        self._stop.set()
+        await asyncio.wait(self._writing)
+
+        def done() -> bool:
+            return all(
+                client.newest.get((author.channel, author.number), -1) >= author.acknowledged
+                for client in self._clients
+                for author in self._authors
+            )
+
+        await self._until(done, DRAIN_SECONDS)
+        await asyncio.sleep(0.3)  # what should not come may come now
+
+    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not done() and time.monotonic() < deadline:
+            for task in self._tasks:
+                if task.done() and not task.cancelled() and task.exception():
+                    task.result()
+            await asyncio.sleep(0.05)
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for complaints in await asyncio.gather(*(node.stop() for node in self.nodes)):
+            self.history.complaints += complaints
+        for node in self.nodes:
+            self.history.marks += node.marks()
+            self.history.complaints += node.complaints()
+
+
+def _rotated(ports: dict[str, int], by: int) -> dict[str, int]:
+    names: Sequence[str] = list(ports)
+    return {name: ports[name] for name in (*names[by:], *names[:by])}
