@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.broker_world import Collector, eventually, run
 from tests.support.redis_cluster import Node, RedisCluster
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.brokers.redis.link import Timing
+from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.publication import Publication
 
@@ -40,13 +42,29 @@ def make_cluster(tmp_path: Path) -> Iterator[MakeCluster]:
 
 
 def slot_of(channel: str) -> int:
-    return int(key_slot(f"realtime:{channel}".encode()))
+    return key_slot(topic_of(channel))
 
 
 def channel_at(cluster: RedisCluster, node: Node) -> str:
     """A channel that ``node`` was born with."""
     names = (f"room-{number}" for number in range(1000))
     return next(name for name in names if cluster.owner(slot_of(name)) is node)
+
+
+@contextmanager
+def moved(cluster: RedisCluster, channel: str, source: Node, target: Node) -> Iterator[None]:
+    """Within, the slot of ``channel`` is at ``target``."""
+    cluster.move([slot_of(channel)], source, target)
+    try:
+        yield
+    finally:
+        cluster.move([slot_of(channel)], target, source)
+
+
+def hears_at(broker: RedisBroker, channel: str, node: Node) -> bool:
+    """Whether ``broker`` is subscribed to ``channel`` at ``node``."""
+    shard = broker._carrier.shard(topic_of(channel))
+    return broker.health.ready and shard.shown == node.place and shard.subscriber.hears(topic_of(channel))
 
 
 async def accepted(broker: RedisBroker, channel: str, data: bytes = b"probe") -> bool:
@@ -89,11 +107,10 @@ def test_nodes_hear_and_count_one_another(shared_cluster: RedisCluster) -> None:
     run(scenario(), *nodes)
 
 
-def test_a_slot_moves_and_its_channels_follow(make_cluster: MakeCluster) -> None:
-    cluster = make_cluster()
-    broker = RedisBroker(cluster.address, timing=BRISK)
-    source, target, other = cluster.nodes
-    moving, staying = channel_at(cluster, source), channel_at(cluster, other)
+def test_a_slot_moves_and_its_channels_follow(shared_cluster: RedisCluster) -> None:
+    broker = RedisBroker(shared_cluster.address)
+    source, target, other = shared_cluster.nodes
+    moving, staying = channel_at(shared_cluster, source), channel_at(shared_cluster, other)
 
     async def scenario() -> None:
         sink = Collector()
@@ -103,27 +120,65 @@ def test_a_slot_moves_and_its_channels_follow(make_cluster: MakeCluster) -> None
         assert await accepted(broker, moving)
         assert await accepted(broker, staying)
         await sink.wait_for(2)
-        cluster.move([slot_of(moving)], source, target)
-        await eventually(lambda: accepted(broker, moving, b"after"))
-        await eventually(lambda: b"after" in sink.data)
-        await eventually(lambda: broker.health.ready)
+        with moved(shared_cluster, moving, source, target):
+            await eventually(lambda: hears_at(broker, moving, target))
+            await broker.publish(Publication(moving, b"after"))
+            await sink.wait_for(3)
+        await eventually(lambda: hears_at(broker, moving, source))
+        await broker.publish(Publication(moving, b"back"))
+        await sink.wait_for(4)
 
     run(scenario(), broker)
 
 
-def test_a_slot_moves_that_nobody_listens_to(make_cluster: MakeCluster) -> None:
-    cluster = make_cluster()
-    broker = RedisBroker(cluster.address, timing=BRISK)
-    source, target, _ = cluster.nodes
-    channel = channel_at(cluster, source)
+def test_a_slot_moves_that_nobody_listens_to(shared_cluster: RedisCluster) -> None:
+    """What its old node refused is sent on to the new one: the publisher does not notice."""
+    broker = RedisBroker(shared_cluster.address)
+    source, target, _ = shared_cluster.nodes
+    channel = channel_at(shared_cluster, source)
 
     async def scenario() -> None:
         await broker.start(Collector())
-        assert await accepted(broker, channel)
-        cluster.move([slot_of(channel)], source, target)
-        await eventually(lambda: accepted(broker, channel))
+        await broker.publish(Publication(channel, b"before"))
+        with moved(shared_cluster, channel, source, target):
+            await broker.publish(Publication(channel, b"after"))
 
     run(scenario(), broker)
+
+
+def test_a_slot_moves_under_full_publishing(shared_cluster: RedisCluster) -> None:
+    """Everything is taken, nothing comes twice or out of order, however often the slot moves."""
+    nodes = [RedisBroker(shared_cluster.address) for _ in range(2)]
+    sinks = [Collector() for _ in nodes]
+    source, target, _ = shared_cluster.nodes
+    channel = channel_at(shared_cluster, source)
+
+    async def publish(number: int) -> None:
+        for count in range(0, 3000, 30):
+            messages = [b"%d:%d" % (number, n) for n in range(count, count + 30)]
+            await asyncio.gather(*(nodes[number].publish(Publication(channel, data)) for data in messages))
+
+    async def scenario() -> None:
+        for node, sink in zip(nodes, sinks, strict=True):
+            await node.start(sink)
+            node.subscribe(channel)
+        publishing = [asyncio.create_task(publish(number)) for number in range(2)]
+        for _ in range(3):
+            with moved(shared_cluster, channel, source, target):
+                await eventually(lambda: all(hears_at(node, channel, target) for node in nodes))
+            await eventually(lambda: all(hears_at(node, channel, source) for node in nodes))
+        await asyncio.gather(*publishing)
+        for node in nodes:
+            await node.publish(Publication(channel, b"0:9999"))
+        for sink in sinks:
+            await eventually(lambda sink=sink: sink.data.count(b"0:9999") == 2)
+
+    run(scenario(), *nodes)
+    for sink in sinks:
+        for number in range(2):
+            own = [int(data.split(b":")[1]) for data in sink.data if data.startswith(b"%d:" % number)]
+            own = [count for count in own if count != 9999]
+            assert own == sorted(set(own))
 
 
 def test_a_primary_dies_and_its_replica_takes_over(make_cluster: MakeCluster) -> None:

@@ -121,9 +121,8 @@ class RedisBroker(Broker):
         if self._sink is None:
             raise BrokerClosedError("the Redis broker is closed or not started")
         taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        shard = self._carrier.shard(topic)
-        parcel = Parcel(topic, data, taken, shard.subscriber.wants(topic))
-        shard.hand_in(parcel)
+        parcel = Parcel(topic, data, taken, self._carrier.shard(topic).subscriber.wants(topic))
+        self._carrier.hand_in(parcel)
         try:
             return await self._outcome(parcel)
         except BrokerUnavailableError as error:

@@ -6,7 +6,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
+from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
 from tornado_realtime.brokers.redis.dialect import ELSEWHERE, PLAIN, Dialect
@@ -71,7 +73,8 @@ class Publisher:
         ready: Called when a new connection is there.
         doubtful: Takes a parcel that Redis gave to nobody, not even to this node, which listened.
         dialect: How Redis carries messages.
-        worry: Called when the connection is lost, and when Redis says that another server should be asked.
+        worry: Called when the connection is lost.
+        sent_back: Takes a parcel that a node of a cluster does not serve, so that nobody got it.
     """
 
     name = "publishing"
@@ -82,7 +85,9 @@ class Publisher:
         doubtful: Callable[[Parcel], None],
         dialect: Dialect = PLAIN,
         worry: Callable[[], None] = lambda: None,
+        sent_back: Callable[[Parcel], None] | None = None,
     ) -> None:
+        self._sent_back = sent_back
         self._ready = ready
         self._doubtful = doubtful
         self._dialect = dialect
@@ -99,6 +104,11 @@ class Publisher:
     def online(self) -> bool:
         """Whether Redis can be reached, as far as is known."""
         return self._line is not None
+
+    def owes(self, slot: int) -> bool:
+        """Whether a publication on a channel of ``slot`` waits here, or for its answer."""
+        parcels = chain(self._sent, self._waiting)
+        return any(parcel is not None and key_slot(parcel.topic) == slot for parcel in parcels)
 
     def hand_in(self, parcel: Parcel) -> None:
         """Send ``parcel`` with the next write, or fail it at once."""
@@ -168,11 +178,8 @@ class Publisher:
 
     def _settle(self, parcel: Parcel, reply: object, line: Line) -> None:
         self._queued_bytes -= len(parcel.data)
-        if isinstance(reply, ELSEWHERE):
-            parcel.refuse(
-                BrokerUnavailableError("another node of the Redis cluster takes over; nobody got it")
-            )
-            self._worry()
+        if isinstance(reply, ELSEWHERE) and self._sent_back is not None:
+            self._sent_back(parcel)
         elif isinstance(reply, ResponseError):
             parcel.refuse(line.refusal(reply))
         elif reply == 0 and parcel.awaited:

@@ -33,6 +33,9 @@ class Carrier(Protocol):
     def shard(self, topic: bytes) -> Shard:
         """The server that carries ``topic`` now."""
 
+    def hand_in(self, parcel: Parcel) -> None:
+        """Send ``parcel`` as soon as this node hears its topic, or fail it at once."""
+
     def add(self, channel: str) -> None:
         """The first local subscriber of ``channel`` came."""
 
@@ -55,7 +58,8 @@ class Shard:
         own, receive: See Subscriber.
         timing: How patient the connections are.
         dialect: How it carries messages.
-        worry: Called when the server is lost, or says that another one serves a channel.
+        worry: Called when the server is lost, or does not serve a channel any longer.
+        sent_back: See Publisher.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Shard:
         timing: Timing,
         dialect: Dialect = PLAIN,
         worry: Callable[[], None] = lambda: None,
+        sent_back: Callable[[Parcel], None] | None = None,
     ) -> None:
         self.shown = address.shown
         self.publisher = Publisher(
@@ -73,6 +78,7 @@ class Shard:
             lambda parcel: self.subscriber.examine(parcel),
             dialect,
             worry,
+            sent_back,
         )
         self.subscriber = Subscriber(
             own,

@@ -3,6 +3,7 @@
 ::
 
     cluster     a shard for every primary; every channel where it belongs
+    detour      publications that a node sent back, until it is known where they belong
     scout       asks who serves what, again and again
     topology    what a node answers to that
 """

@@ -9,17 +9,21 @@ from dataclasses import replace
 from typing import Any
 
 from tornado_realtime.brokers.redis.address import Place, RedisAddress
+from tornado_realtime.brokers.redis.cluster.detour import Detour
 from tornado_realtime.brokers.redis.cluster.scout import Scout
 from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Topology, key_slot
 from tornado_realtime.brokers.redis.dialect import PLAIN, SHARDED
 from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
+from tornado_realtime.brokers.redis.publisher import Parcel
 from tornado_realtime.brokers.redis.shard import Shard
 from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN = 0.25  # seconds between two questions while something is wrong
+# Seconds between two questions while something is wrong: at first as news spread in a cluster, then slower.
+LOOK_AGAIN_FIRST = 0.03
+LOOK_AGAIN_LAST = 0.5
 
 Key = tuple[Place, bool]  # a primary, and whether its channels are sharded
 
@@ -50,6 +54,7 @@ class Cluster:
         self._nowhere = Shard(address, own, receive, timing)
         self._shards: dict[Key, Shard] = {}
         self._carriers = [self._nowhere] * SLOTS
+        self._detour = Detour()
         self._topology = Topology()
         self._scout = Scout(address, timing.dial, self._found)
         # Somebody else is asked soon, and a connection that was open at all was a good one.
@@ -58,6 +63,7 @@ class Cluster:
         self._looked = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pause = LOOK_AGAIN_FIRST
         self._worried = False
         self._closed = False
 
@@ -78,6 +84,7 @@ class Cluster:
         if self._timer is not None:
             self._timer.cancel()
         self._scout.tried.set()
+        self._detour.fail(error)
         shards, self._shards = self._shards, {}
         self._carriers = [self._nowhere] * SLOTS
         for shard in (self._nowhere, *shards.values()):
@@ -87,6 +94,11 @@ class Cluster:
     def shard(self, topic: bytes) -> Shard:
         """Who carries ``topic`` now."""
         return self._carriers[key_slot(topic)]
+
+    def hand_in(self, parcel: Parcel) -> None:
+        """Send ``parcel`` as soon as this node hears its topic, or fail it at once."""
+        if not self._detour.takes(parcel):
+            self.shard(parcel.topic).hand_in(parcel)
 
     def add(self, channel: str) -> None:
         """The first local subscriber came."""
@@ -113,10 +125,13 @@ class Cluster:
 
     def _look(self) -> None:
         self._timer = None
-        if self._worried or self.trouble:
-            self._worried = False
-            self._scout.ask()
-            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look)
+        if not (self._worried or self.trouble):
+            self._pause = LOOK_AGAIN_FIRST
+            return
+        self._worried = False
+        self._scout.ask()
+        self._timer = asyncio.get_running_loop().call_later(self._pause, self._look)
+        self._pause = min(LOOK_AGAIN_LAST, self._pause * 2)
 
     def _found(self, topology: Topology) -> None:
         """Let every channel be where ``topology`` says that it is served."""
@@ -125,8 +140,18 @@ class Cluster:
             self._report(before, self._rebuild())
         for shard in self._shards.values():
             shard.subscriber.retry()
+        for parcel in self._detour.release(self._is_settled):
+            self.shard(parcel.topic).hand_in(parcel)
         if self.trouble:
             self._worry()
+
+    def _sent_back(self, parcel: Parcel) -> None:
+        self._detour.take_back(parcel)
+        self._worry()
+
+    def _is_settled(self, slot: int) -> bool:
+        """Whether no publication on a channel of ``slot`` is on its way to any node."""
+        return not any(shard.publisher.owes(slot) for shard in self._shards.values())
 
     def _rebuild(self) -> int:
         """Have a shard for every primary that is needed, and no other.
@@ -150,7 +175,7 @@ class Cluster:
     def _dial(self, key: Key) -> Shard:
         place, sharded = key
         address, dialect = self._address.at(place), SHARDED if sharded else PLAIN
-        shard = Shard(address, {}, self._receive, self._timing, dialect, self._worry)
+        shard = Shard(address, {}, self._receive, self._timing, dialect, self._worry, self._sent_back)
         shard.start()
         return shard
 
