@@ -115,7 +115,8 @@ def _false_acknowledgements(history: History) -> Iterator[Finding]:
         if sending.outcome != "acknowledged":
             continue
         for span in history.away:
-            if span.concerns(sending.node) and span.holds(sending.at, sending.answered):
+            concerns = span.concerns(sending.node, sending.message.channel)
+            if concerns and span.holds(sending.at, sending.answered):
                 since = sending.at - span.start
                 text = f"{sending.node} took {_name(sending.message)} {since:.2f} s after {span.why}"
                 yield Finding("false ack", text)

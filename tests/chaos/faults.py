@@ -12,7 +12,7 @@ from tests.chaos.authors import Pace
 from tests.chaos.checker import Finding, Limits, Verdict, judge
 from tests.chaos.clients import FOREIGN
 from tests.chaos.history import History
-from tests.chaos.redis import Single, Topology
+from tests.chaos.redis import Clustered, Single, Topology, Watched
 from tests.chaos.world import Size, Tempo, World
 
 PASSWORD = "the-right-one"
@@ -198,6 +198,68 @@ async def slow_redis(world: World) -> None:
         proxy.delay = 0.0
 
 
+# -- several Redis servers -----------------------------------------------------------------------------
+
+
+def watched(folder: Path, _nodes: int) -> Watched:
+    """Sentinels."""
+    return Watched(folder)
+
+
+def clustered(folder: Path, _nodes: int) -> Clustered:
+    """A cluster."""
+    return Clustered(folder)
+
+
+async def kill_watched(world: World) -> None:
+    """``kill -9`` of the primary; Sentinels promote the replica, and the old primary comes back as one."""
+    assert isinstance(world.topology, Watched)
+    group = world.topology.group
+    old, new = group.servers
+    old.kill()
+    await world.away_until(lambda: group.role(new) == "master", "the primary was killed")
+    await asyncio.to_thread(old.start)
+
+
+async def freeze_watched(world: World) -> None:
+    """The primary is frozen and replaced; when it goes on it still believes to be the primary."""
+    assert isinstance(world.topology, Watched)
+    group = world.topology.group
+    old, new = group.servers
+    old.pause()
+    await world.away_until(lambda: group.role(new) == "master", "the primary was frozen")
+    await world.hold()
+    old.resume()
+    async with asyncio.timeout(30.0):
+        while await asyncio.to_thread(group.role, old) != "slave":
+            await asyncio.sleep(0.1)
+
+
+async def move_slots(world: World) -> None:
+    """Slots of two channels move to other primaries while messages flow."""
+    assert isinstance(world.topology, Clustered)
+    cluster = world.topology.cluster
+    first, second, third, _ = cluster.nodes
+    await asyncio.to_thread(cluster.move, [world.topology.slot("room-3")], first, second)
+    await world.hold(0.5)
+    await asyncio.to_thread(cluster.move, [world.topology.slot("room-0")], third, first)
+    await world.hold(0.5)
+
+
+async def kill_clustered(world: World) -> None:
+    """``kill -9`` of a primary; its replica takes over, and it comes back as a replica."""
+    assert isinstance(world.topology, Clustered)
+    cluster = world.topology.cluster
+    old, new = cluster.nodes[0], cluster.nodes[-1]
+    slots = {channel: world.topology.slot(channel) for channel in world.channels}
+    hit = [channel for channel, slot in slots.items() if cluster.owner(slot) is old]
+    assert hit, slots
+    old.server.kill()
+    await world.away_until(lambda: b"master" in cluster.ask(new, "ROLE"), "its primary was killed", hit)
+    await asyncio.to_thread(old.server.start)
+    await asyncio.to_thread(cluster.wait_until_up)
+
+
 # -- nodes ---------------------------------------------------------------------------------------------
 
 
@@ -230,6 +292,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault("password", "wrong password, then the right one", change_password, locked),
     Fault("revoked", "the right to channels revoked by ACL", revoke, single),
     Fault("memory-full", "maxmemory reached", fill_memory, single, hold=5.0, recovery=10.0, marks=False),
+    Fault("sentinel-killed", "a primary under Sentinels killed", kill_watched, watched),
+    Fault("sentinel-frozen", "a primary under Sentinels frozen", freeze_watched, watched, hold=15.0),
+    Fault("cluster-moved", "slots of a Redis Cluster moved", move_slots, clustered, hold=4.0),
+    Fault("cluster-killed", "a primary of a Redis Cluster killed", kill_clustered, clustered),
     Fault("node-killed", "kill -9 of a node among three", kill_node, single, Size(nodes=3), hold=5.0),
     Fault("node-stopped", "a node among three stopped for 20 s", stop_node, single, Size(nodes=3), hold=20.0),
     Fault(

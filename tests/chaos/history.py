@@ -68,16 +68,17 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time in which something was so; without a node, for all of them."""
+    """A time in which something was so; without a node or channels, for all of them."""
 
     start: float
     end: float
     node: str = ""
     why: str = ""
+    channels: frozenset[str] = frozenset()
 
-    def concerns(self, node: str) -> bool:
-        """Whether it is about ``node``."""
-        return self.node in ("", node)
+    def concerns(self, node: str, channel: str = "") -> bool:
+        """Whether it is about ``node``, and about ``channel`` if that matters."""
+        return self.node in ("", node) and (not channel or not self.channels or channel in self.channels)
 
     def touches(self, start: float, end: float) -> bool:
         """Whether any of ``start``..``end`` lies in it."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from tests.chaos.proxy import Proxy
+from tests.support.redis_cluster import RedisCluster
+from tests.support.redis_sentinels import Sentinels
 from tests.support.redis_server import RedisServer
 
 
@@ -76,3 +78,47 @@ class Single(Topology):
         for proxy in self.proxies:
             await proxy.close()
         self.server.stop()
+
+
+class Watched(Topology):
+    """A primary and a replica under three Sentinels."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.group = Sentinels(folder)
+
+    async def start(self) -> None:
+        """See Topology."""
+        await asyncio.to_thread(self.group.start)
+
+    def address(self, node: int) -> str:
+        """See Topology."""
+        return self.group.address
+
+    async def stop(self) -> None:
+        """See Topology."""
+        self.group.stop()
+
+
+class Clustered(Topology):
+    """A cluster of three primaries, the first of which has a replica."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.cluster = RedisCluster(folder, replicas=1)
+
+    async def start(self) -> None:
+        """See Topology."""
+        await asyncio.to_thread(self.cluster.start)
+
+    def address(self, node: int) -> str:
+        """See Topology."""
+        return self.cluster.address
+
+    def slot(self, channel: str) -> int:
+        """Where a channel lies."""
+        return int(self.cluster.ask(self.cluster.nodes[0], "CLUSTER", "KEYSLOT", f"realtime:{channel}")[1:])
+
+    async def stop(self) -> None:
+        """See Topology."""
+        self.cluster.stop()

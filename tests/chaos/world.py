@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.chaos.authors import Author, Pace
 from tests.chaos.clients import Client
-from tests.chaos.history import History, Sending, Span
+from tests.chaos.history import History, Probe, Sending, Span
 from tests.chaos.nodes import Login, Node
 from tests.chaos.probes import watch
 from tests.chaos.redis import Topology
@@ -99,7 +99,7 @@ class World:
         ]
         self._say = say
         ports = {node.name: node.port for node in self.nodes}
-        channels = [f"room-{number}" for number in range(size.channels)]
+        self.channels = channels = [f"room-{number}" for number in range(size.channels)]
         self._authors = [
             Author(
                 channel,
@@ -127,6 +127,7 @@ class World:
         self._writing: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._taken: dict[str, float] = {}  # when each node was last asked for what it then took
+        self._ready: dict[str, float] = {}  # when each node last said that it is
 
     # -- what a fault uses -------------------------------------------------------------------------
 
@@ -138,6 +139,18 @@ class World:
         span = Span(start, time.time(), node.name if node else "", why)
         self.history.away.append(span)
         self.history.deaf.append(span)
+
+    async def away_until(
+        self, works: Callable[[], bool], why: str, channels: Iterable[str] = frozenset()
+    ) -> None:
+        """Redis cannot be reached, or not for ``channels``, until ``works``, which may take its time."""
+        start = end = asked = time.time()
+        async with asyncio.timeout(WARM_SECONDS):
+            while not await asyncio.to_thread(works):
+                end = asked
+                await asyncio.sleep(0.05)
+                asked = time.time()
+        self.history.away.append(Span(start, end, why=why, channels=frozenset(channels)))
 
     @contextmanager
     def deaf(self, why: str, node: Node) -> Iterator[None]:
@@ -183,13 +196,17 @@ class World:
         await asyncio.gather(*(node.start() for node in self.nodes))
         self._spawn(client.listen() for client in self._clients)
         self._writing = self._spawn(author.write(self._stop) for author in self._authors)
-        if known("canary"):
-            self._spawn(watch(node.name, node.port, self.history.probes.append) for node in self.nodes)
+        self._spawn(watch(node.name, node.port, self._asked) for node in self.nodes)
 
     def _sent(self, sending: Sending) -> None:
         self.history.sendings.append(sending)
         if sending.outcome == "acknowledged":
             self._taken[sending.node] = sending.at
+
+    def _asked(self, probe: Probe) -> None:
+        self.history.probes.append(probe)
+        if probe.path == "/ready" and probe.status == 200:
+            self._ready[probe.node] = probe.at
 
     def _spawn(self, jobs: Iterable[Coroutine[Any, Any, None]]) -> list[asyncio.Task[None]]:
         tasks = [asyncio.create_task(job) for job in jobs]
@@ -197,7 +214,7 @@ class World:
         return tasks
 
     async def _all_heard(self, seconds: float) -> None:
-        """Wait until every client heard every author, and every node took something; not for ever.
+        """Wait until every client heard every author, every node took something and is ready; not for ever.
 
         What was sent before does not count.
         """
@@ -210,7 +227,8 @@ class World:
                 for client in self._clients
                 for key, number in marks.items()
             )
-            return heard and all(self._taken.get(node.name, 0.0) > since for node in self.nodes)
+            works = (self._taken, self._ready)
+            return heard and all(last.get(node.name, 0.0) > since for node in self.nodes for last in works)
 
         await self._until(done, seconds)
 

@@ -136,6 +136,14 @@ def acknowledge_behind_a_broken_line(history: History) -> None:
     answered(history, 15, "acknowledged", "node-1")
 
 
+def acknowledge_on_a_broken_channel(history: History) -> None:
+    history.away = [Span(0.0, 5.0, why="its shard was killed", channels=frozenset({"news"}))]
+
+
+def acknowledge_on_another_channel(history: History) -> None:
+    history.away = [Span(0.0, 5.0, why="its shard was killed", channels=frozenset({"sports"}))]
+
+
 def deliver_what_was_rejected(history: History) -> None:
     alice(history).insert(10, heard(history, 12))
 
@@ -204,6 +212,7 @@ def complain(history: History) -> None:
         (disagree, "disorder"),
         (acknowledge_what_cannot_be, "false ack"),
         (acknowledge_behind_a_broken_line, "false ack"),
+        (acknowledge_on_a_broken_channel, "false ack"),
         (deliver_what_was_rejected, "ghost"),
         (deliver_what_nobody_sent, "ghost"),
         (hang, "no answer"),
@@ -273,6 +282,7 @@ def be_deaf_for_a_moment(history: History) -> None:
         hang_up_and_come_back,
         stop_a_node,
         be_deaf_for_a_moment,
+        acknowledge_on_another_channel,
     ],
 )
 def test_what_may_be_is_no_finding(event: Callable[[History], None]) -> None:

@@ -1,0 +1,127 @@
+"""A primary with replicas, and Sentinels that watch them: real processes on free ports, stopped by pid."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.support.redis_server import START_TIMEOUT, RedisServer
+
+NAME = "mymaster"
+DOWN_AFTER_MS = 1000
+
+
+class Sentinel(RedisServer):
+    """One Sentinel; it writes its configuration file anew whenever it learns something.
+
+    Args:
+        folder: Its working directory.
+        primary: Whom it watches at the beginning.
+        quorum: How many Sentinels must agree that a primary is down.
+        password: What the servers want.
+    """
+
+    def __init__(self, folder: Path, primary: RedisServer, quorum: int, password: str = "") -> None:
+        super().__init__(folder)
+        lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {folder}",
+            f"sentinel monitor {NAME} 127.0.0.1 {primary.port} {quorum}",
+            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}",
+            f"sentinel failover-timeout {NAME} 5000",
+            *([f"sentinel auth-pass {NAME} {password}"] if password else []),
+        ]
+        self._config = folder / "sentinel.conf"
+        self._config.write_text("\n".join(lines) + "\n")
+
+    def _options(self) -> list[str]:
+        return [str(self._config), "--sentinel"]
+
+
+class Sentinels:
+    """Servers under Sentinels.
+
+    Args:
+        folder: Each process gets a folder in it.
+        replicas: How many.
+        sentinels: How many.
+        password: What the servers want; the Sentinels themselves want none.
+    """
+
+    def __init__(self, folder: Path, *, replicas: int = 1, sentinels: int = 3, password: str = "") -> None:
+        self.password = password
+        login = ["--masterauth", password] if password else []
+        fast = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
+        self.servers: list[RedisServer] = []
+        for number in range(1 + replicas):
+            home = folder / f"server-{number}"
+            home.mkdir(parents=True)
+            follow = ["--replicaof", "127.0.0.1", str(self.servers[0].port)] if number else []
+            self.servers.append(RedisServer(home, password=password, options=[*follow, *login, *fast]))
+        self.sentinels: list[Sentinel] = []
+        for number in range(sentinels):
+            home = folder / f"sentinel-{number}"
+            home.mkdir()
+            self.sentinels.append(Sentinel(home, self.servers[0], sentinels // 2 + 1, password))
+
+    @property
+    def address(self) -> str:
+        """What goes into ``redis_address``."""
+        login = f":{self.password}@" if self.password else ""
+        places = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"sentinel://{login}{places}/{NAME}"
+
+    def start(self) -> None:
+        """Start everything; wait until each Sentinel knows all servers and all other Sentinels."""
+        for server in (*self.servers, *self.sentinels):
+            server.start()
+        deadline = time.monotonic() + 3 * START_TIMEOUT
+        while not all(self._knows_all(sentinel) for sentinel in self.sentinels):
+            if time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError("the Sentinels did not find one another")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End everything."""
+        for server in (*self.sentinels, *self.servers):
+            server.stop()
+
+    def primary(self) -> RedisServer:
+        """Who is the primary, by its own word and that of most Sentinels; waits until that is somebody."""
+        deadline = time.monotonic() + 3 * START_TIMEOUT
+        while time.monotonic() < deadline:
+            ports = [self._named(sentinel) for sentinel in self.sentinels]
+            for server in self.servers:
+                if ports.count(server.port) > len(ports) // 2 and self.role(server) == "master":
+                    return server
+            time.sleep(0.05)
+        raise RuntimeError("there is no primary")
+
+    def role(self, server: RedisServer) -> str:
+        """``master`` or ``slave``; empty when it does not answer."""
+        try:
+            with Redis(port=server.port, password=self.password or None, socket_timeout=0.5) as client:
+                return str(client.execute_command("ROLE")[0].decode())
+        except RedisError:
+            return ""
+
+    def _named(self, sentinel: Sentinel) -> int:
+        try:
+            with Redis(port=sentinel.port, socket_timeout=0.5) as client:
+                return int(client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1])
+        except RedisError:
+            return 0
+
+    def _knows_all(self, sentinel: Sentinel) -> bool:
+        try:
+            with Redis(port=sentinel.port, decode_responses=True, socket_timeout=0.5) as client:
+                told = client.execute_command("SENTINEL", "MASTER", NAME)
+        except RedisError:
+            return False
+        counts = int(told["num-slaves"]), int(told["num-other-sentinels"])
+        return counts == (len(self.servers) - 1, len(self.sentinels) - 1)
