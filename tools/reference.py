@@ -22,6 +22,7 @@ from tornado_realtime.cli.verbs import VERBS
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.server.generation import Generation
 from tornado_realtime.settings import OPTIONS, Option
+from tornado_realtime.settings.channels import WHO
 from tornado_realtime.settings.jwt import JWT_BLOCK
 from tornado_realtime.site import matcher_parser, options, server_options, shorthands
 from tornado_realtime.site.adapter import adapt
@@ -74,6 +75,11 @@ def _options_table(options: Iterable[Option]) -> str:
         for option in options
     ]
     return _table(("option", "what it is for", "default"), rows)
+
+
+def channel_access_table() -> str:
+    """What may stand behind subscribe and publish."""
+    return _table(("WHO", "may"), ((_code(who), whom) for who, whom in WHO.items()))
 
 
 def command_line() -> str:
@@ -209,6 +215,7 @@ def metrics_table() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "go_handler": go_handler_table,
     "jwt": jwt_table,
+    "channel-access": channel_access_table,
     "command-line": command_line,
     "directives": directives_table,
     "lacking-directives": lacking_directives,

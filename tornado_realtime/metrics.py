@@ -25,6 +25,9 @@ _HELP: Mapping[str, str] = {
     "gaps": "Times in which publications may have been missed, because the broker was away.",
     "node_messages_ignored": "Messages of other nodes that this one could make nothing of.",
     "logins_expired": "Connections closed because their login ran out.",
+    "subscriptions_refused": "Subscriptions refused because a rule says so, or nobody could decide.",
+    "subscriptions_over_limit": "Subscriptions refused for max_channels, or for the channel's name.",
+    "clients_flooding": "Clients closed because they sent more than they may.",
     "connections": "WebSocket connections open now.",
     "channels": "Channels with a subscriber now.",
     "clients_backlogged": "Clients whose socket does not take everything now.",
@@ -49,6 +52,9 @@ class Counters:
     logins_expired: int = 0
     gaps: int = 0
     node_messages_ignored: int = 0
+    subscriptions_refused: int = 0
+    subscriptions_over_limit: int = 0
+    clients_flooding: int = 0
 
 
 Gauge = Callable[[], float]

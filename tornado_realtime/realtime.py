@@ -20,10 +20,18 @@ from typing import Any, Self
 
 from tornado.routing import Rule
 
-from tornado_realtime.auth import Authenticate, Authenticator
+from tornado_realtime.auth import (
+    Authenticate,
+    Authenticator,
+    Authorize,
+    Authorizer,
+    FunctionAuthorizer,
+    RuleAuthorizer,
+)
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
-from tornado_realtime.caddyfile import parse_block
+from tornado_realtime.caddyfile import Directive, parse_block
+from tornado_realtime.channels import BAD_NAME, is_good_name
 from tornado_realtime.connection import Limits
 from tornado_realtime.errors import (
     BrokerClosedError,
@@ -65,6 +73,8 @@ class Realtime:
         settings: Ready settings; else they are made from ``options``.
         authenticate: A function ``request -> user or None``, plain or async, that is asked instead of
             ``auth_endpoint``. It returns a user id, ``{"id", "info"?, "exp"?, "ttl"?}``, a ``User`` or None.
+        authorize: A function ``user, channel, action -> bool``, plain or async, that is asked instead of
+            channel blocks.
         options: The options of go_handler by name, and ``prefix`` (``""``), ``socket_path`` (``/ws``),
             ``publish_path`` (``/internal/broadcast``), ``trusted_proxies`` (``()``).
 
@@ -73,12 +83,20 @@ class Realtime:
     """
 
     def __init__(
-        self, settings: Settings | None = None, *, authenticate: Authenticate | None = None, **options: Any
+        self,
+        settings: Settings | None = None,
+        *,
+        authenticate: Authenticate | None = None,
+        authorize: Authorize | None = None,
+        **options: Any,
     ) -> None:
         if settings is not None and options:
             raise ConfigError("give settings or options, not both")
         self.settings = settings if settings is not None else settings_from_options(**options)
+        if authorize is not None and self.settings.channels:
+            raise ConfigError("give authorize or channel blocks, not both")
         self._authenticate = authenticate
+        self._authorize = authorize
         self._wire = DIALECTS[self.settings.wire]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
@@ -98,6 +116,7 @@ class Realtime:
         text: str,
         *,
         authenticate: Authenticate | None = None,
+        authorize: Authorize | None = None,
         env: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Self:
@@ -106,6 +125,7 @@ class Realtime:
         Args:
             text: The block; or the path of the file, if there is no brace and no line break in it.
             authenticate: See the class.
+            authorize: See the class.
             env: For ``{$NAME}``; the process environment when left out.
             options: ``prefix``, ``socket_path``, ``publish_path`` and ``trusted_proxies``, see the class.
 
@@ -121,7 +141,7 @@ class Realtime:
         if directive.args:
             raise directive.error("go_handler takes no arguments here: paths are settings of the plugin")
         settings = with_own_options(settings_from_directive(directive), **options)
-        return cls(settings, authenticate=authenticate)
+        return cls(settings, authenticate=authenticate, authorize=authorize)
 
     def suits(self, settings: Settings) -> bool:
         """Whether an instance of these settings would be like this one, key files included."""
@@ -263,7 +283,7 @@ class Realtime:
         May be awaited on any event loop in any thread.
 
         Raises:
-            InvalidPublicationError: No channel, no message, or bytes that are not UTF-8.
+            InvalidPublicationError: No message, bytes that are not UTF-8, or a bad name of a channel.
             PublicationTooLargeError: Longer than ``max_publication_size``.
             BrokerUnavailableError: The broker is away, or did not answer; see its ``outcome``.
             BrokerClosedError: Not started, or closed.
@@ -302,6 +322,8 @@ class Realtime:
             data.decode("utf-8")
         except UnicodeError as error:
             raise InvalidPublicationError("channel and message must be UTF-8 text") from error
+        if not is_good_name(channel):
+            raise InvalidPublicationError(BAD_NAME)
         if len(data) > self.settings.max_publication_size_bytes:
             raise PublicationTooLargeError(f"message of {len(data)} bytes is above max_publication_size")
         return Publication(channel, data)
@@ -340,7 +362,8 @@ class Realtime:
         )
 
     def _make_hub(self) -> Hub:
-        return Hub(self._broker_maker(self.settings), self._limits)
+        broker = self._broker_maker(self.settings)
+        return Hub(broker, self._limits, authorizer=self._make_authorizer())
 
     @property
     def _limits(self) -> Limits:
@@ -350,7 +373,20 @@ class Realtime:
             settings.send_queue_frames,
             settings.send_queue_bytes,
             drop_oldest=settings.slow_consumer == "drop_oldest",
+            channels_size=settings.max_channels,
         )
+
+    def _make_authorizer(self) -> Authorizer:
+        if self._authorize is not None:
+            return FunctionAuthorizer(self._authorize, self.settings.auth_timeout)
+        return RuleAuthorizer(
+            (rule, _place(self.settings.written("channel", rule.pattern.text)))
+            for rule in self.settings.channels
+        )
+
+
+def _place(segment: Directive | None) -> str:
+    return f"{segment.file}:{segment.line}" if segment is not None else ""
 
 
 def _make_broker(settings: Settings) -> Broker:
@@ -367,9 +403,9 @@ def _check_broker(settings: Settings) -> None:
     try:
         _make_broker(settings)
     except ConfigError as error:
-        for segment in (settings.directive.block or ()) if settings.directive is not None else ():
-            if segment.word == "redis_address":
-                raise segment.error(error.message) from error
+        segment = settings.written("redis_address")
+        if segment is not None:
+            raise segment.error(error.message) from error
         raise
 
 

@@ -56,6 +56,7 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"send_queue": (1_000_000, "1KiB")},
         {"send_queue_frames": 1_000_000, "send_queue_bytes": 1024},
     ),
+    ("max_channels 7", {"max_channels": 7}, {"max_channels": 7}),
     ("slow_consumer drop_oldest", {"slow_consumer": "drop_oldest"}, {"slow_consumer": "drop_oldest"}),
 ]
 
@@ -143,6 +144,7 @@ WRONG: list[tuple[str, str]] = [
     ("max_message_size 0", "max_message_size must be at least 1 bytes, not '0'"),
     ("max_message_size x", "max_message_size 'x' is not a size: write something like 512, 16kb or 1MiB"),
     ("max_publication_size .1", "max_publication_size must be at least 1 bytes, not '.1'"),
+    ("max_channels 0", "max_channels needs a whole number from 1 to 1000000000, not '0'"),
     ("send_queue 0", "send_queue needs a number of frames from 1 to 1000000, not '0'"),
     ("send_queue 1000001", "send_queue needs a number of frames from 1 to 1000000, not '1000001'"),
     ("send_queue ²", "send_queue needs a number of frames from 1 to 1000000, not '²'"),

@@ -1,5 +1,6 @@
-"""Who is this? Asked once, before the handshake."""
+"""Who is this? Asked once, before the handshake. May they? Asked for each channel."""
 
+from tornado_realtime.auth.authorize import Authorize, Authorizer, FunctionAuthorizer, RuleAuthorizer
 from tornado_realtime.auth.base import Authenticator
 from tornado_realtime.auth.endpoint import EndpointAuthenticator, peer_of
 from tornado_realtime.auth.function import Authenticate, FunctionAuthenticator
@@ -10,9 +11,13 @@ from tornado_realtime.auth.user import User, user_from_answer
 __all__ = [
     "Authenticate",
     "Authenticator",
+    "Authorize",
+    "Authorizer",
     "EndpointAuthenticator",
     "FunctionAuthenticator",
+    "FunctionAuthorizer",
     "Login",
+    "RuleAuthorizer",
     "TokenReader",
     "TokenRule",
     "User",

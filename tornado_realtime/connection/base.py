@@ -31,12 +31,14 @@ class Limits:
         outbox_frames: Most frames that may wait for a client's socket.
         outbox_bytes: Most bytes that may wait; one longer publication still goes to an empty outbox.
         drop_oldest: Whether a slow client loses what waited longest, instead of its connection.
+        channels_size: Most channels that a client may be subscribed to.
     """
 
     message_bytes: int = 512
     outbox_frames: int = 256
     outbox_bytes: int = 1024 * 1024
     drop_oldest: bool = False
+    channels_size: int = 128
 
 
 class Phase(IntEnum):

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from tornado_realtime.hub.fanout import Fanout
+from tornado_realtime.hub.gate import Authorizer, Gate
 from tornado_realtime.hub.heart import Heart
 from tornado_realtime.hub.nodes import Nodes
+from tornado_realtime.hub.refusals import RefusalLog
 from tornado_realtime.hub.slow import LossLog
 from tornado_realtime.hub.turns import LoopTurns
 from tornado_realtime.metrics import Gauge, Registry
 from tornado_realtime.poller import make_poller
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.commands import Reject, Subscribe, Unsubscribe
+from tornado_realtime.wire.denial import Denial, Refusal
 
 if TYPE_CHECKING:
     from tornado_realtime.brokers.base import Broker
@@ -41,13 +44,19 @@ class Hub:
         limits: Bounds of one client.
         heart: Another pulse than the default one (for tests with shorter times).
         poller: Another poller than the platform's best.
+        authorizer: Decides who may subscribe to what; without one everybody may.
 
     Attributes:
         nodes: What the nodes on this broker tell one another.
     """
 
     def __init__(
-        self, broker: Broker, limits: Limits, heart: Heart | None = None, poller: Poller | None = None
+        self,
+        broker: Broker,
+        limits: Limits,
+        heart: Heart | None = None,
+        poller: Poller | None = None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.limits = limits
@@ -62,6 +71,8 @@ class Hub:
         self.nodes = Nodes(broker, self._counters)
         self._fanout = Fanout(limits, loop.call_soon, counters=self._counters)
         self._losses = LossLog(loop.time)
+        self._gate = Gate(authorizer, self, limits.channels_size)
+        self._refusals = RefusalLog(loop.time)
         self._emptied: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
@@ -190,13 +201,10 @@ class Hub:
         """See connection.Owner."""
         self._counters.messages += 1
         match connection.wire.decode(message, is_text):
-            case Subscribe(channel):
-                self._subscribe(connection, channel)
-            case Unsubscribe(channel):
-                self._unsubscribe(connection, channel)
-                self._reply(connection, connection.wire.unsubscribed(channel))
             case Reject(reply):
                 self._reply(connection, reply)
+            case Subscribe() | Unsubscribe() as command:
+                self._gate.take(connection, command)
 
     def overflowed(self, connection: Connection) -> None:
         """See connection.Owner: a slow consumer is told so, if its socket still takes that, and ends."""
@@ -224,6 +232,7 @@ class Hub:
     def closing(self, connection: Connection) -> None:
         """See connection.Owner: the one place that undoes every subscription."""
         self._heart.closing(connection)
+        self._gate.forget(connection)
         for channel in connection.channels:
             self._leave(connection, channel)
         connection.channels.clear()
@@ -236,17 +245,40 @@ class Hub:
         if not self.connections and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
 
-    def _subscribe(self, connection: Connection, channel: str) -> None:
+    # -- what the gate lets through (gate.Steps) -----------------------------------------------------
+
+    def subscribe(self, connection: Connection, channel: str) -> None:
+        """See gate.Steps."""
         if channel not in connection.channels:
             connection.channels.add(channel)
             if self._fanout.subscribe(connection, channel):
                 self.broker.subscribe(channel)
         self._reply(connection, connection.wire.subscribed(channel))
 
-    def _unsubscribe(self, connection: Connection, channel: str) -> None:
+    def unsubscribe(self, connection: Connection, channel: str) -> None:
+        """See gate.Steps."""
         if channel in connection.channels:
             connection.channels.remove(channel)
             self._leave(connection, channel)
+        self._reply(connection, connection.wire.unsubscribed(channel))
+
+    def refuse(self, connection: Connection, channel: str, refusal: Refusal) -> None:
+        """See gate.Steps."""
+        if refusal.denial in (Denial.FORBIDDEN, Denial.UNDECIDED):
+            self._counters.subscriptions_refused += 1
+        else:
+            self._counters.subscriptions_over_limit += 1
+        self._refusals.refused(refusal.rule)
+        self._reply(connection, connection.wire.denied(channel, refusal.denial))
+
+    def overrun(self, connection: Connection) -> None:
+        """See gate.Steps."""
+        self._flooded(connection, "too many commands wait for decisions")
+
+    def _flooded(self, connection: Connection, why: str) -> None:
+        self._counters.clients_flooding += 1
+        logger.warning("client closed: %s", why)
+        connection.close(connection.wire.farewell(Farewell.FLOOD), discard=True)
 
     def _leave(self, connection: Connection, channel: str) -> None:
         if self._fanout.unsubscribe(connection, channel):

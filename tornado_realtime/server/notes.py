@@ -40,6 +40,11 @@ def _notes(settings: Settings, ports: Sequence[int]) -> list[str]:
             f"publishing to {settings.prefix}{settings.publish_path} is open to programs on this host only; "
             "behind a proxy on this host, set broadcast_secret"
         )
+    if not settings.channels:
+        found.append(
+            "whoever is logged in may subscribe to every channel, and no client may publish; "
+            "write channel blocks to say otherwise"
+        )
     newer = [name for name in ("broadcast_secret", "allowed_origins") if name in settings.given]
     if newer and "wire" not in settings.given:
         found.append(

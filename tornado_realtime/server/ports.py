@@ -113,10 +113,7 @@ def _clash(realtime: Realtime) -> Exception:
     message = (
         f"broadcast_listen {realtime.settings.broadcast_listen} is used by another listener of this file"
     )
-    for segment in directive.block or ():
-        if segment.word == "broadcast_listen":
-            return segment.error(message)
-    return directive.error(message)
+    return (realtime.settings.written("broadcast_listen") or directive).error(message)
 
 
 class Ports:

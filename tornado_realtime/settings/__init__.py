@@ -6,13 +6,14 @@ The Caddyfile, the plugin's keyword arguments and the reference page are three r
 
     values      Settings, what comes out
     option      what an option is; converters that many share
-    broker, auth, publishing, clients   the tables, a family each
+    broker, auth, channels, publishing, clients   the tables, a family each
     jwt         the block of tokens that are read here
     read        directives and keyword arguments to Settings
 """
 
 from __future__ import annotations
 
+from tornado_realtime.settings.channels import Access, ChannelRule
 from tornado_realtime.settings.jwt import JwtRule
 from tornado_realtime.settings.option import Option
 from tornado_realtime.settings.read import (
@@ -28,6 +29,8 @@ __all__ = [
     "DEFAULT_AUTH_ENDPOINT",
     "OPTIONS",
     "OWN_OPTIONS",
+    "Access",
+    "ChannelRule",
     "JwtRule",
     "Option",
     "Settings",

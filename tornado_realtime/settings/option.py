@@ -126,6 +126,22 @@ def size(field_name: str, least: int = 1) -> Converter:
     return convert
 
 
+def number(field_name: str, most: int = 1_000_000_000) -> Converter:
+    """A whole number from 1 to ``most``."""
+    return lambda words: {field_name: read_number(words[0], most)}
+
+
+def read_number(word: str, most: int = 1_000_000_000) -> int:
+    """A whole number from 1 to ``most``.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not (word.isascii() and word.isdigit() and 0 < int(word[:20]) <= most):
+        raise ValueError(f"needs a whole number from 1 to {most}, not {word!r}")
+    return int(word)
+
+
 def did_you_mean(word: str, candidates: Sequence[str]) -> str:
     """The end of an error about ``word``: the candidate that was probably meant, or nothing."""
     near = difflib.get_close_matches(word, candidates, n=1)

@@ -12,12 +12,19 @@ from tornado_realtime.errors import ConfigError
 from tornado_realtime.peers import PRIVATE_RANGES, Network, parse_network
 from tornado_realtime.settings.auth import AUTH_OPTIONS
 from tornado_realtime.settings.broker import BROKER_OPTIONS
+from tornado_realtime.settings.channels import CHANNEL_OPTIONS
 from tornado_realtime.settings.clients import CLIENT_OPTIONS
 from tornado_realtime.settings.option import Block, Option, did_you_mean
 from tornado_realtime.settings.publishing import PUBLISHING_OPTIONS
 from tornado_realtime.settings.values import Settings
 
-OPTIONS: tuple[Option, ...] = (*BROKER_OPTIONS, *AUTH_OPTIONS, *PUBLISHING_OPTIONS, *CLIENT_OPTIONS)
+OPTIONS: tuple[Option, ...] = (
+    *BROKER_OPTIONS,
+    *AUTH_OPTIONS,
+    *CHANNEL_OPTIONS,
+    *PUBLISHING_OPTIONS,
+    *CLIENT_OPTIONS,
+)
 """Everything that may stand in a go_handler block."""
 
 OWN_OPTIONS = ("prefix", "socket_path", "publish_path", "trusted_proxies")

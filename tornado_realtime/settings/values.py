@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tornado_realtime.caddyfile.directive import Directive
 from tornado_realtime.peers import Network
+from tornado_realtime.settings.channels import ChannelRule
 from tornado_realtime.settings.jwt import JwtRule
 
 DEFAULT_AUTH_ENDPOINT = "http://localhost:8080/auth.php"
@@ -32,6 +33,7 @@ class Settings:
     auth_endpoint: str = DEFAULT_AUTH_ENDPOINT
     auth_timeout: float = 5.0
     jwt: JwtRule | None = None
+    channels: tuple[ChannelRule, ...] = ()
     broadcast_secret: str = field(default="", repr=False)
     broadcast_listen: str = ""
     allowed_origins: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class Settings:
     send_queue_frames: int = 256
     send_queue_bytes: int = 1024 * 1024
     slow_consumer: str = "disconnect"
+    max_channels: int = 128
     prefix: str = ""
     socket_path: str = "/ws"
     publish_path: str = "/internal/broadcast"
@@ -60,3 +63,10 @@ class Settings:
             inner = (found.block or ()) if found is not None else ()
             found = next((segment for segment in inner if segment.word == name), None)
         return found
+
+    def written(self, *words: str) -> Directive | None:
+        """The option that begins with these words, as it was written; None if it stands in no file."""
+        for segment in (self.directive.block or ()) if self.directive is not None else ():
+            if (segment.word, *segment.words)[: len(words)] == words:
+                return segment
+        return None

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.commands import Command
+from tornado_realtime.wire.denial import Denial
 from tornado_realtime.wire.frames import close_frame
 
 
@@ -24,6 +25,8 @@ class Farewell(Enum):
     """The login ran out; the client needs a new one first."""
     SLOW = auto()
     """The client reads more slowly than its channels are published to."""
+    FLOOD = auto()
+    """The client sends more than it may."""
 
 
 FAREWELL_FRAMES: Mapping[Farewell, bytes] = MappingProxyType(
@@ -32,6 +35,7 @@ FAREWELL_FRAMES: Mapping[Farewell, bytes] = MappingProxyType(
         Farewell.RELOAD: close_frame(1012, "configuration changed"),
         Farewell.EXPIRED: close_frame(4110, "login expired"),
         Farewell.SLOW: close_frame(None),
+        Farewell.FLOOD: close_frame(1008, "too many messages"),
     }
 )
 """Finished close frames of the dialects that know no codes of their own (raw, envelope)."""
@@ -68,6 +72,10 @@ class Wire(ABC):
     @abstractmethod
     def unsubscribed(self, channel: str) -> bytes | None:
         """The frame that confirms the end of a subscription; None when this wire does not confirm."""
+
+    def denied(self, channel: str, why: Denial) -> bytes | None:
+        """The frame that refuses a command about ``channel``; None, as here, when this wire keeps silent."""
+        return None
 
     def farewell(self, why: Farewell) -> bytes:
         """The close frame that tells the client ``why`` it is over."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
 from tornado_realtime.wire.commands import Command, Reject, Subscribe, Unsubscribe
+from tornado_realtime.wire.denial import Denial
 from tornado_realtime.wire.frames import text_frame
 from tornado_realtime.wire.json_text import compact, quote
 from tornado_realtime.wire.request import read_request
@@ -20,6 +21,7 @@ def _error(text: str) -> Reject:
 
 _INVALID = _error("invalid JSON message")
 _NO_CHANNEL = _error("channel must be specified")
+_BAD_NAME = text_frame(b'{"type":"error","error":%b}' % quote(Denial.BAD_NAME.value))
 
 
 class EnvelopeWire(Wire):
@@ -55,3 +57,9 @@ class EnvelopeWire(Wire):
     def unsubscribed(self, channel: str) -> bytes:
         """The confirmation, sent even when the client had not subscribed."""
         return text_frame(b'{"type":"unsubscribed","channel":%b}' % quote(channel))
+
+    def denied(self, channel: str, why: Denial) -> bytes:
+        """An error with the channel's name, unless the name itself is what is wrong."""
+        if why is Denial.BAD_NAME:
+            return _BAD_NAME
+        return text_frame(b'{"type":"error","channel":%b,"error":%b}' % (quote(channel), quote(why.value)))

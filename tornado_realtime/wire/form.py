@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tornado_realtime.channels import BAD_NAME, NAME_BYTES, is_good_name
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError
 from tornado_realtime.publication import Publication
 
@@ -63,22 +64,28 @@ def publication_from_form(body: bytes | None, query: bytes, max_publication_size
     Args:
         body: What was posted as ``FORM_TYPE``; None when it was something else and so was not read.
         query: The address's query without its question mark; its fields count after those of ``body``.
-        max_publication_size: Most bytes of a message, and of a channel's name.
+        max_publication_size: Most bytes of a message.
 
     Raises:
-        InvalidPublicationError: If the form cannot be parsed, lacks a field, or a field is not UTF-8.
-        PublicationTooLargeError: If a field is above ``max_publication_size``.
+        InvalidPublicationError: If the form cannot be parsed, lacks a field, a field is not UTF-8, or no
+            channel can be called so.
+        PublicationTooLargeError: If the message is above ``max_publication_size``.
     """
     values = _values(body or b"", query)
     channel, message = values.get(b"channel"), values.get(b"message")
     if not channel or not message:
         raise InvalidPublicationError("Missing channel or message")
-    if _is_longer(channel, max_publication_size) or _is_longer(message, max_publication_size):
-        raise PublicationTooLargeError(f"channel and message have at most {max_publication_size} bytes each")
+    if _is_longer(message, max_publication_size):
+        raise PublicationTooLargeError(f"a message has at most {max_publication_size} bytes")
+    if _is_longer(channel, NAME_BYTES):
+        raise InvalidPublicationError(BAD_NAME)
     data = _decode(message)
     if not data.isascii():
         _text(data)
-    return Publication(_text(_decode(channel)), data)
+    name = _text(_decode(channel))
+    if not is_good_name(name):
+        raise InvalidPublicationError(BAD_NAME)
+    return Publication(name, data)
 
 
 def media_type(content_type: str | None) -> str:

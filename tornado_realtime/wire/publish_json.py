@@ -19,6 +19,7 @@ from functools import cached_property
 from json import JSONDecodeError
 from typing import Any
 
+from tornado_realtime.channels import BAD_NAME, is_good_name
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError, PublishError
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.json_text import DECODER, without_white_space
@@ -39,12 +40,13 @@ def publications_from_json(body: bytes, max_publication_size: int) -> list[Publi
 
     Args:
         body: One JSON object in UTF-8.
-        max_publication_size: Most bytes of a message, and of a channel's name.
+        max_publication_size: Most bytes of a message.
 
     Raises:
-        InvalidPublicationError: If it is not such an object. The message tells where it is wrong.
-        PublicationTooLargeError: If a message or a name is above ``max_publication_size``, or there are more
-            than ``MOST_PUBLICATIONS``.
+        InvalidPublicationError: If it is not such an object, or no channel can be called so. The message
+            tells where it is wrong.
+        PublicationTooLargeError: If a message is above ``max_publication_size``, or there are more than
+            ``MOST_PUBLICATIONS``.
     """
     try:
         text = body.decode()
@@ -98,9 +100,10 @@ class _Reader:
             raise InvalidPublicationError("message is missing")
         if len(channels) > most:
             raise PublicationTooLargeError(f"a request makes at most {MOST_PUBLICATIONS} publications")
-        data = self._checked(self._data(fields["message"], index), "message")
+        data = self._checked(self._data(fields["message"], index))
         for channel in channels:
-            self._checked(_utf8(channel, "channel"), "channel")
+            if not is_good_name(channel):
+                raise InvalidPublicationError(BAD_NAME)
         return [Publication(channel, data) for channel in channels]
 
     def _data(self, message: Any, index: int) -> bytes:
@@ -110,11 +113,11 @@ class _Reader:
         start, stop = self._places[index]
         return without_white_space(self._text[start:stop].encode())
 
-    def _checked(self, data: bytes, what: str) -> bytes:
+    def _checked(self, data: bytes) -> bytes:
         if not data:
-            raise InvalidPublicationError(f"{what} is empty")
+            raise InvalidPublicationError("message is empty")
         if len(data) > self._limit:
-            raise PublicationTooLargeError(f"channel and message have at most {self._limit} bytes each")
+            raise PublicationTooLargeError(f"a message has at most {self._limit} bytes")
         return data
 
     @cached_property
@@ -168,6 +171,7 @@ def _channels(fields: Mapping[str, Any]) -> list[str]:
 def _name(value: Any, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidPublicationError(f"{what} must be a string that is not empty")
+    _utf8(value, "channel")
     return value
 
 

@@ -224,6 +224,8 @@ def test_messages(message: Any, expected: bytes) -> None:
         ("c", 7, InvalidPublicationError),
         ("c", None, InvalidPublicationError),
         ("c", {"a": 1}, InvalidPublicationError),
+        ("c" * 256, "m", InvalidPublicationError),
+        ("c\n", "m", InvalidPublicationError),
         ("c", "x" * 101, PublicationTooLargeError),
         ("c", "ü" * 51, PublicationTooLargeError),
     ],

@@ -148,7 +148,7 @@ NO_JSON = "the body is not JSON: Expecting value at character %d"
         (
             {"channel": "c", "message": "x" * 21},
             413,
-            "batch[2]: channel and message have at most 20 bytes each",
+            "batch[2]: a message has at most 20 bytes",
         ),
         (
             {"channels": ["c"] * 9999, "message": 1},

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tornado_realtime.caddyfile import parse_block
+from tornado_realtime.channels import parse_pattern
 from tornado_realtime.server.notes import realtime_notes
-from tornado_realtime.settings import Settings, settings_from_directive
+from tornado_realtime.settings import ChannelRule, Settings, settings_from_directive
 
-QUIET = Settings(auth_endpoint="http://localhost:9000/me", broadcast_secret="s", wire="raw")
+EVERYTHING = ChannelRule(parse_pattern("*"))
+QUIET = Settings(
+    auth_endpoint="http://localhost:9000/me", broadcast_secret="s", channels=(EVERYTHING,), wire="raw"
+)
 
 
 def _settings(*options: str) -> Settings:
-    block = "".join(f"\t{option}\n" for option in options)
+    block = "".join(f"\t{option}\n" for option in (*options, "channel * {", "}"))
     return settings_from_directive(parse_block(f"go_handler {{\n{block}}}\n", "F", {}))
 
 
@@ -31,6 +35,11 @@ def test_publishing_without_a_secret_is_said() -> None:
     (note,) = realtime_notes([replace(QUIET, broadcast_secret="")], [8080])
     assert "this host only" in note
     assert "broadcast_secret" in note
+
+
+def test_the_rule_that_holds_without_channel_blocks_is_said() -> None:
+    (note,) = realtime_notes([replace(QUIET, channels=())], [8080])
+    assert note.startswith("whoever is logged in may subscribe to every channel, and no client may publish")
 
 
 def test_the_newer_seed_needs_the_envelope() -> None:

@@ -12,6 +12,7 @@ from tests.unit.wire.client_frames import server_payload
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.commands import Reject, Subscribe, Unsubscribe
+from tornado_realtime.wire.denial import Denial
 from tornado_realtime.wire.dialects import DIALECTS
 from tornado_realtime.wire.envelope import EnvelopeWire
 
@@ -127,6 +128,23 @@ def test_payload_and_channel_survive(value: object, channel: str) -> None:
         "channel": channel,
         "payload": value,
     }
+
+
+@pytest.mark.parametrize(
+    ("channel", "why", "message"),
+    [
+        (
+            "private-<a>",
+            Denial.FORBIDDEN,
+            b'{"type":"error","channel":"private-\\u003ca\\u003e","error":"permission denied"}',
+        ),
+        ("a", Denial.LIMIT, b'{"type":"error","channel":"a","error":"limit exceeded"}'),
+        ("a", Denial.UNDECIDED, b'{"type":"error","channel":"a","error":"internal error"}'),
+        ("a\n", Denial.BAD_NAME, b'{"type":"error","error":"bad channel name"}'),
+    ],
+)
+def test_a_refusal_is_an_error_about_the_channel(channel: str, why: Denial, message: bytes) -> None:
+    assert server_payload(WIRE.denied(channel, why)) == (0x81, message)
 
 
 def test_a_slow_client_gets_an_empty_close() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tornado_realtime.channels import BAD_NAME, NAME_BYTES
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError, PublishError
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.form import media_type, parse_form, publication_from_form
@@ -116,8 +117,19 @@ def test_the_limit_counts_decoded_bytes(letter: bytes) -> None:
     assert len(published(b"channel=c&message=" + letter * LIMIT).data) == LIMIT
     with pytest.raises(PublicationTooLargeError, match="100"):
         published(b"channel=c&message=" + letter * (LIMIT + 1))
-    with pytest.raises(PublicationTooLargeError):
-        published(b"message=m&channel=" + letter * (LIMIT + 1))
+
+
+@pytest.mark.parametrize("letter", [b"c", b"+", b"%6D"])
+def test_the_size_of_a_channel_counts_decoded_bytes(letter: bytes) -> None:
+    assert len(published(b"message=m&channel=" + letter * NAME_BYTES).channel) == NAME_BYTES
+    with pytest.raises(InvalidPublicationError, match="1 to 255 bytes"):
+        published(b"message=m&channel=" + letter * (NAME_BYTES + 1))
+
+
+@pytest.mark.parametrize("channel", [b"a%00", b"%0A", b"a%7F", b"%C2%85", b"%C3%BC" * 128])
+def test_bad_names_of_channels(channel: bytes) -> None:
+    with pytest.raises(InvalidPublicationError, match=f"^{BAD_NAME}$"):
+        published(b"message=m&channel=" + channel)
 
 
 def test_overlong_names_are_skipped() -> None:

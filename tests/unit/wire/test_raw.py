@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Farewell, Wire
 from tornado_realtime.wire.commands import Reject, Subscribe, Unsubscribe
+from tornado_realtime.wire.denial import Denial
 from tornado_realtime.wire.raw import RawWire
 
 WIRE: Wire = RawWire()
@@ -65,7 +66,13 @@ def test_no_message_raises(message: bytes) -> None:
         (Farewell.RELOAD, b"\x88\x17\x03\xf4configuration changed"),
         (Farewell.EXPIRED, b"\x88\x0f\x10\x0elogin expired"),
         (Farewell.SLOW, b"\x88\x00"),
+        (Farewell.FLOOD, b"\x88\x13\x03\xf0too many messages"),
     ],
 )
 def test_farewells(why: Farewell, frame: bytes) -> None:
     assert WIRE.farewell(why) == frame
+
+
+@pytest.mark.parametrize("why", list(Denial))
+def test_a_refusal_is_silent(why: Denial) -> None:
+    assert WIRE.denied("news", why) is None

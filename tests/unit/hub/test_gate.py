@@ -1,0 +1,234 @@
+"""Decisions about channels: in order on each channel of a connection, bounded, and forgotten with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Literal
+
+import pytest
+
+from tests.support.connections import NotingOwner, ScriptedConnection
+from tornado_realtime.connection import Connection
+from tornado_realtime.hub.gate import Answer, Gate
+from tornado_realtime.hub.refusals import QUIET_SECONDS, RefusalLog
+from tornado_realtime.wire.commands import Subscribe, Unsubscribe
+from tornado_realtime.wire.denial import Denial, Refusal
+
+NO = Refusal(Denial.FORBIDDEN, "because")
+
+
+class Yard:
+    """A gate, what it did, and decisions that a test makes one by one."""
+
+    def __init__(self, channels_size: int = 128) -> None:
+        self.gate = Gate(self, self, channels_size)
+        self.connection = ScriptedConnection(NotingOwner())
+        self.done: list[str] = []
+        self.asked: list[asyncio.Future[Answer]] = []
+        self.at_once: dict[str, Answer] = {}
+
+    def refusal(
+        self, user: Any, channel: str, action: Literal["subscribe", "publish"]
+    ) -> Answer | Awaitable[Answer]:
+        assert (user, action) == ("u1", "subscribe")
+        if channel in self.at_once:
+            return self.at_once[channel]
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return self.asked[-1]
+
+    def subscribe(self, connection: Connection, channel: str) -> None:
+        connection.channels.add(channel)
+        self.done.append(f"+{channel}")
+
+    def unsubscribe(self, connection: Connection, channel: str) -> None:
+        connection.channels.discard(channel)
+        self.done.append(f"-{channel}")
+
+    def refuse(self, connection: Connection, channel: str, refusal: Refusal) -> None:
+        self.done.append(f"!{channel} {refusal.denial.name}")
+
+    def overrun(self, connection: Connection) -> None:
+        self.done.append("overrun")
+        self.gate.forget(connection)
+
+    def say(self, *words: str) -> None:
+        """Commands: ``+channel`` subscribes, ``-channel`` unsubscribes."""
+        for word in words:
+            kind = Subscribe if word[0] == "+" else Unsubscribe
+            self.gate.take(self.connection, kind(word[1:]))
+
+    async def decide(self, answer: Answer | Exception = None, index: int = 0) -> None:
+        future = self.asked.pop(index)
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+        await asyncio.sleep(0)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(main)
+
+
+def test_what_is_decided_at_once_is_done_at_once_without_a_task() -> None:
+    yard = Yard()
+    yard.at_once = {"a": None, "b": NO}
+    yard.say("+a", "+b", "-b", "-a", "+a", "+a")  # no event loop runs: a task could not be made
+    assert yard.done == ["+a", "!b FORBIDDEN", "-b", "-a", "+a", "+a"]
+
+
+def test_without_an_authorizer_everybody_may() -> None:
+    yard = Yard()
+    yard.gate = Gate(None, yard, 2)
+    yard.say("+a", "+b", "+c")
+    assert yard.done == ["+a", "+b", "!c LIMIT"]
+
+
+def test_who_is_subscribed_is_not_asked_about_again() -> None:
+    yard = Yard(channels_size=1)
+    yard.at_once = {"a": None}
+    yard.say("+a")
+    yard.at_once = {"a": NO}
+    yard.say("+a")
+    assert yard.done == ["+a", "+a"]
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "a\nb", "\x85"])
+def test_bad_names_are_refused_before_anybody_is_asked(name: str) -> None:
+    yard = Yard()
+    yard.say("+" + name, "-" + name)
+    assert yard.done == [f"!{name} BAD_NAME", f"-{name}"]
+
+
+def test_commands_of_a_channel_keep_their_order_and_other_channels_do_not_wait() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.at_once = {"now": None}
+        yard.say("+a", "-a", "+now", "+a", "+b")
+        assert yard.done == ["+now"]
+        await yard.decide(index=1)
+        assert yard.done == ["+now", "+b"]
+        await yard.decide()
+        assert yard.done == ["+now", "+b", "+a", "-a"]  # the second subscription is asked about again
+        await yard.decide(NO)
+        assert yard.done == ["+now", "+b", "+a", "-a", "!a FORBIDDEN"]
+        assert yard.gate.waiting == 0
+        yard.say("-a")
+        assert yard.done[-1] == "-a"
+
+    run(main())
+
+
+def test_behind_a_yes_whoever_is_subscribed_is_not_asked_about() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.say("+a", "+a", "+a")
+        await yard.decide()
+        assert (yard.done, yard.asked) == (["+a", "+a", "+a"], [])
+
+    run(main())
+
+
+def test_what_waits_counts_as_had() -> None:
+    async def main() -> None:
+        yard = Yard(channels_size=2)
+        yard.say("+a", "+b", "+c")
+        assert yard.done == ["!c LIMIT"]
+        await yard.decide(NO)
+        yard.say("+c")
+        assert len(yard.asked) == 2
+
+    run(main())
+
+
+def test_as_many_commands_may_wait_as_there_may_be_channels() -> None:
+    async def main() -> None:
+        yard = Yard(channels_size=3)
+        yard.say("+a", "-a", "+a", "-a")
+        assert yard.done == []
+        yard.say("+a")
+        assert yard.done == ["overrun"]
+        assert yard.asked[0].cancelled()
+
+    run(main())
+
+
+def test_waiting_room_that_was_used_is_free_again() -> None:
+    async def main() -> None:
+        yard = Yard(channels_size=2)
+        for _ in range(3):
+            yard.done.clear()
+            yard.say("+a", "-a", "-a")
+            await yard.decide()
+            assert yard.done == ["+a", "-a", "-a"]
+
+    run(main())
+
+
+def test_who_left_meanwhile_is_forgotten() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.say("+a", "-a", "+b")
+        yard.gate.forget(yard.connection)
+        assert yard.gate.waiting == 0
+        assert all(future.cancelled() for future in yard.asked)
+        await asyncio.sleep(0)
+        assert yard.done == []
+        yard.gate.forget(yard.connection)
+
+    run(main())
+
+
+def test_who_leaves_in_the_turn_of_the_decision_gets_nothing() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.say("+a", "-a")
+        yard.asked[0].set_result(None)
+        yard.gate.forget(yard.connection)
+        await asyncio.sleep(0)
+        assert yard.done == []
+
+    run(main())
+
+
+def test_a_step_may_end_the_connection() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.say("+a", "-a")
+        yard.subscribe = lambda connection, channel: yard.gate.forget(connection)  # type: ignore[method-assign]
+        await yard.decide()
+        assert yard.done == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("failure", [ValueError("x"), None])
+def test_a_decision_that_fails_refuses(failure: Exception | None, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.say("+a", "-a")
+        if failure is None:
+            yard.asked[0].cancel()
+            await asyncio.sleep(0)
+        else:
+            await yard.decide(failure)
+        assert yard.done == ["!a UNDECIDED", "-a"]
+
+    run(main())
+    assert caplog.messages == ["a decision about a channel failed unexpectedly"]
+
+
+def test_what_is_said_about_refusals_is_no_flood(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    times = [0.0, 1.0, 2.0, QUIET_SECONDS, QUIET_SECONDS + 1, 3 * QUIET_SECONDS]
+    log = RefusalLog(iter(times).__next__)
+    for rule in ("one", "one", "two", "one", "two", "two"):
+        log.refused(rule)
+    assert caplog.messages == [
+        "subscription refused by one",
+        "subscription refused by two",
+        "subscription refused by one (1 more since the last line)",
+        "subscription refused by two (1 more since the last line)",
+    ]

@@ -1,0 +1,100 @@
+"""Channel blocks: what they say, and what is said where they say nothing that can be."""
+
+from __future__ import annotations
+
+import pytest
+
+from tornado_realtime.caddyfile import parse_block
+from tornado_realtime.errors import ConfigError
+from tornado_realtime.realtime import Realtime
+from tornado_realtime.settings import Access, Settings, settings_from_directive, settings_from_options
+
+BLOCKS = """go_handler {
+    channel news {
+        subscribe anyone
+    }
+    channel user.{user}.* {
+        subscribe user
+        publish user
+    }
+    channel {user} {
+    }
+    channel private-* {
+        publish authenticated
+        subscribe nobody
+    }
+}"""
+
+
+def read(text: str) -> Settings:
+    return settings_from_directive(parse_block(text, "Caddyfile", {}))
+
+
+def test_blocks() -> None:
+    settings = read(BLOCKS)
+    assert [(rule.pattern.text, rule.subscribe.who, rule.publish.who) for rule in settings.channels] == [
+        ("news", "anyone", "nobody"),
+        ("user.{user}.*", "user", "user"),
+        ("{user}", "authenticated", "nobody"),
+        ("private-*", "nobody", "authenticated"),
+    ]
+    assert settings.given == {"channel"}
+    written = settings.written("channel", "private-*")
+    assert written is not None and (written.file, written.line) == ("Caddyfile", 11)
+
+
+def test_as_keyword_arguments() -> None:
+    blocks = {
+        "news": {"subscribe": "anyone"},
+        "user.{user}.*": {"subscribe": "user", "publish": "user"},
+        "{user}": {},
+        "private-*": {"publish": "authenticated", "subscribe": "nobody"},
+    }
+    settings = settings_from_options(channel=blocks)
+    assert settings == read(BLOCKS)
+    assert settings.written("channel", "news") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("channel news", "2: channel needs a block: write channel PATTERN { subscribe WHO; publish WHO }"),
+        (
+            "channel news {\nsubscribe everybody\n}",
+            "3: subscribe must be one of nobody, anyone, authenticated, user, not 'everybody'",
+        ),
+        (
+            "channel news {\npublish autenticated\n}",
+            "3: publish must be one of nobody, anyone, authenticated, user, not 'autenticated' "
+            "(did you mean authenticated?)",
+        ),
+        ("channel news {\nhistory 10\n}", "3: unknown option history of channel"),
+        (
+            "channel news.* {\npublish user\n}",
+            "2: channel news.* has no {user}, so publish user would let nobody in: "
+            "write a pattern such as user.{user}.*, or publish authenticated",
+        ),
+        (
+            "channel *.{user} {\n}",
+            "2: channel '*.{user}' leaves open where {user} begins: no * may stand before it",
+        ),
+        ("channel a {\n}\nchannel a {\n}", "4: channel a is given twice (first in line 2)"),
+        (
+            "channel a {\nsubscribe user\nsubscribe nobody\n}",
+            "4: subscribe is given twice (first in line 3)",
+        ),
+    ],
+)
+def test_what_is_wrong_in_them(lines: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(f"go_handler {{\n{lines}\n}}")
+    assert str(caught.value) == f"Caddyfile:{message}"
+
+
+def test_a_function_and_blocks_do_not_go_together() -> None:
+    with pytest.raises(ConfigError, match=r"^give authorize or channel blocks, not both$"):
+        Realtime(channel={"news": {}}, authorize=lambda user, channel, action: True)
+
+
+def test_an_access_is_shown_as_it_is_written() -> None:
+    assert str(Access("authenticated")) == "authenticated"

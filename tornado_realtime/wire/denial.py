@@ -1,0 +1,32 @@
+"""What a client is told when it may not have what it asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Denial(Enum):
+    """Why a command is not carried out, as far as clients are told; the values are the texts for them."""
+
+    FORBIDDEN = "permission denied"
+    """They may not."""
+    LIMIT = "limit exceeded"
+    """They have, or wait for, as much as one client may."""
+    BAD_NAME = "bad channel name"
+    """No channel can be called this."""
+    UNDECIDED = "internal error"
+    """Whoever decides could not be asked; another time may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A decision against a client.
+
+    Attributes:
+        denial: What the client is told.
+        rule: For the log: which rule it was, and where it is written. Nothing of what the client sent.
+    """
+
+    denial: Denial
+    rule: str
