@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.unit.wire.client_frames import client_frame
 from tornado_realtime.connection import LeanConnection, StreamConnection
 from tornado_realtime.hub import Heart
 from tornado_realtime.poller import EpollPoller, LoopPoller
+from tornado_realtime.publication import Publication
 from tornado_realtime.realtime import Realtime
 
 KILO = "x" * 1000
@@ -287,6 +289,30 @@ def test_who_does_not_take_the_goodbye_is_dropped_when_the_time_is_over(kind: Ki
             await world.realtime.start()
 
     asyncio.run(main())
+
+
+def test_one_system_call_a_subscriber_and_flush(tls: TlsPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(call: Callable[..., int], *arguments: Any) -> int:
+        calls.append(call(*arguments))
+        return calls[-1]
+
+    async def main() -> None:
+        async with serving_kind(KINDS["epoll"], tls) as world:
+            clients = [await world.open("news") for _ in range(20)]
+            await until(lambda: world.hub.subscribers("news") == 20)
+            for name in ("write", "writev"):
+                monkeypatch.setattr(os, name, partial(counted, getattr(os, name)))
+            for number in range(50):
+                world.hub.publish_now(Publication("news", b"%d" % number))
+            for client in clients:
+                assert [await client.text() for _ in range(50)] == [b"%d" % number for number in range(50)]
+            monkeypatch.undo()
+
+    asyncio.run(main())
+    # The loop's own wake-up calls, if any, write a single byte.
+    assert [taken for taken in calls if taken > 1] == [10 * 3 + 40 * 4] * 20
 
 
 # -- nothing is left -------------------------------------------------------------------------------------
