@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tornado_realtime.auth import Authenticate, Authenticator, EndpointAuthenticator, FunctionAuthenticator
+from tornado_realtime.auth.claims import TokenRule
 from tornado_realtime.auth.jwks import PublishedKeys
-from tornado_realtime.auth.jwt import TokenReader, TokenRule
+from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.keys import Key, Keys, OneKey, read_key_file, read_public_key, secret_key
 from tornado_realtime.auth.login import Login
 from tornado_realtime.errors import ConfigError
@@ -21,11 +22,11 @@ def read_keys(settings: Settings) -> bytes:
         ConfigError: It cannot be used; with its place, where it has one.
     """
     rule = settings.jwt
-    if rule is None or not (rule.secret_file or rule.public_key):
+    if rule is None or rule.jwks_url:
         return b""
-    name = "secret_file" if rule.secret_file else "public_key"
+    name = next(name for name in ("secret_file", "public_key", "secret") if getattr(rule, name))
     try:
-        content = read_key_file(rule.secret_file or rule.public_key, is_secret=bool(rule.secret_file))
+        content = _content(rule)
         _key(rule, content)
     except ValueError as error:
         place, message = settings.place("jwt", name), f"{name} {error}"
@@ -61,6 +62,11 @@ def _keys(settings: Settings, rule: JwtRule, content: bytes) -> Keys:
     published = PublishedKeys(rule.jwks_url, rule.algorithms, settings.auth_timeout)
     published.begin()
     return published
+
+
+def _content(rule: JwtRule) -> bytes:
+    file = rule.secret_file or rule.public_key
+    return read_key_file(file, is_secret=bool(rule.secret_file)) if file else b""
 
 
 def _key(rule: JwtRule, content: bytes) -> Key:

@@ -2,9 +2,10 @@
 
 from tornado_realtime.auth.authorize import Authorize, Authorizer, FunctionAuthorizer, RuleAuthorizer
 from tornado_realtime.auth.base import Authenticator
+from tornado_realtime.auth.claims import TokenRule
 from tornado_realtime.auth.endpoint import EndpointAuthenticator, peer_of
 from tornado_realtime.auth.function import Authenticate, FunctionAuthenticator
-from tornado_realtime.auth.jwt import TokenReader, TokenRule
+from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.login import Login
 from tornado_realtime.auth.user import User, user_from_answer
 

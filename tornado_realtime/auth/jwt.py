@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import jwt
-
+from tornado_realtime.auth.claims import TokenRule, read_claims, signatures
 from tornado_realtime.auth.keys import BAD_TOKEN, Key, Keys
 from tornado_realtime.auth.user import User, checked_user, kept_claims
 from tornado_realtime.errors import AuthInvalidError, AuthRefusedError
@@ -17,25 +15,6 @@ from tornado_realtime.errors import AuthInvalidError, AuthRefusedError
 # Tokens that are remembered as good until they run out, so that a storm of reconnects costs little.
 KEPT_TOKENS_SIZE = 4096
 KEPT_TOKEN_BYTES = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRule:
-    """What a token must say.
-
-    Attributes:
-        issuer: One of these; empty for anything.
-        audience: One of these; empty for anything.
-        leeway: Seconds that clocks may differ.
-        user_claim: Which claim names the user.
-        claims: Names of the claims that the user keeps.
-    """
-
-    issuer: tuple[str, ...] = ()
-    audience: tuple[str, ...] = ()
-    leeway: float = 0.0
-    user_claim: str = "sub"
-    claims: Collection[str] = ()
 
 
 class TokenReader:
@@ -49,6 +28,7 @@ class TokenReader:
     def __init__(self, keys: Keys, rule: TokenRule | None = None) -> None:
         self._keys = keys
         self._rule = rule if rule is not None else TokenRule()
+        self._signatures = signatures()
         # Whoever reconnects brings the same token. Only good ones are kept: a refusal is an exception.
         self._verified = lru_cache(maxsize=KEPT_TOKENS_SIZE)(self._read_known)
         keys.on_change(self._verified.cache_clear)
@@ -96,22 +76,8 @@ class TokenReader:
             raise AuthRefusedError(f"the token is not valid: {type(error).__name__}", "token") from error
 
     def _claims(self, token: str, key: Key) -> dict[str, Any]:
-        rule = self._rule
-        options: Any = {
-            "verify_aud": bool(rule.audience),
-            "verify_iss": bool(rule.issuer),
-            "verify_sub": False,
-            "verify_jti": False,
-        }
-        return jwt.decode(
-            token,
-            key.value,
-            list(key.algorithms),
-            options=options,
-            audience=list(rule.audience) or None,
-            issuer=list(rule.issuer) or None,
-            leeway=rule.leeway,
-        )
+        payload = self._signatures.decode(token, key.value, key.algorithms)
+        return read_claims(payload, self._rule, time.time())
 
     def _user(self, claims: Mapping[str, Any]) -> User:
         found = claims.get(self._rule.user_claim)

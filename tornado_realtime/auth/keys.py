@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
+from tornado_realtime.auth.claims import examined
+
 # Python's JSON reads numbers and nesting that its own functions then choke on; all of it is a bad token.
 BAD_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 """What reading a bad token may raise."""
@@ -109,7 +111,15 @@ class OneKey:
 
 
 def secret_key(secret: bytes, algorithms: Sequence[str]) -> Key:
-    """The key of algorithms that sign with a secret; HS256 if none are given."""
+    """The key of algorithms that sign with a secret; HS256 if none are given.
+
+    Raises:
+        ValueError: It is no secret, but something public.
+    """
+    try:
+        secret = examined(secret)
+    except jwt.InvalidKeyError as error:
+        raise ValueError("is a public key or certificate, and no secret; write public_key FILE") from error
     return Key(secret, ("HS256", "HS384", "HS512")).only(algorithms)
 
 

@@ -71,6 +71,8 @@ def checked_user(user: User, now: float | None = None) -> User:
     expires = _number("expires", user.expires)
     if expires <= now:
         raise AuthRefusedError("the login has run out", "expired")
+    if type(user.expires) is float and expires < math.inf:
+        return user
     return replace(user, expires=None if expires == math.inf else expires)
 
 

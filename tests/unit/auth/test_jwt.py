@@ -105,7 +105,7 @@ def test_a_good_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     authenticator = login()
     headers = HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1')}"})
     authenticator.authenticate_now(headers)
-    monkeypatch.setattr(jwt, "decode", None)
+    monkeypatch.setattr(jwt.PyJWS, "decode", None)
     assert authenticator.authenticate_now(headers) == User("u1", issued=0)
     authenticator.close()
     with pytest.raises(AuthRefusedError):
