@@ -109,6 +109,14 @@ class RedisCluster:
                 raise RuntimeError("the Redis cluster did not come up")
             time.sleep(0.02)
 
+    def is_down(self, node: Node) -> bool:
+        """Whether ``node`` misses somebody who serves slots."""
+        return b"cluster_state:fail" in self.ask(node, "CLUSTER", "INFO")
+
+    def in_step(self, replica: Node) -> bool:
+        """Whether ``replica`` is one, and has what its primary has."""
+        return b"master_link_status:up" in self.ask(replica, "INFO", "replication")
+
     def owner(self, slot: int) -> Node:
         """Which node was born with ``slot``."""
         return next(node for node in self.nodes if node.first <= slot <= node.last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from redis.crc import key_slot
 
 from tests.support.broker_world import Collector, eventually, run
 from tests.support.redis_cluster import Node, RedisCluster
+from tests.support.redis_server import RedisServer, free_port
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.brokers.redis.link import Timing
 from tornado_realtime.brokers.redis.subscriber import topic_of
@@ -29,12 +31,14 @@ def make_cluster(tmp_path: Path) -> Iterator[MakeCluster]:
     """Makes clusters of the test's own, started; they are stopped after it."""
     clusters: list[RedisCluster] = []
 
-    def make(*, primaries: int = 3, replicas: int = 0, idle: int = 0, sharded: bool = True) -> RedisCluster:
-        clusters.append(
-            RedisCluster(tmp_path, primaries=primaries, replicas=replicas, idle=idle, sharded=sharded)
-        )
-        clusters[-1].start()
-        return clusters[-1]
+    def make(
+        *, replicas: int = 0, idle: int = 0, sharded: bool = True, password: str = "", start: bool = True
+    ) -> RedisCluster:
+        cluster = RedisCluster(tmp_path, replicas=replicas, idle=idle, sharded=sharded, password=password)
+        clusters.append(cluster)
+        if start:
+            cluster.start()
+        return cluster
 
     yield make
     for cluster in clusters:
@@ -181,11 +185,11 @@ def test_a_slot_moves_under_full_publishing(shared_cluster: RedisCluster) -> Non
             assert own == sorted(set(own))
 
 
-def test_a_primary_dies_and_its_replica_takes_over(make_cluster: MakeCluster) -> None:
+def test_a_replica_takes_over_on_purpose_from_the_dead_and_from_the_frozen(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(replicas=1)
     broker = RedisBroker(cluster.address, timing=BRISK)
-    dying, other = cluster.nodes[0], cluster.nodes[1]
-    channels = [channel_at(cluster, dying), channel_at(cluster, other)]
+    first, other, second = cluster.nodes[0], cluster.nodes[1], cluster.nodes[3]
+    channels = [channel_at(cluster, first), channel_at(cluster, other)]
 
     async def scenario() -> None:
         sink = Collector()
@@ -193,15 +197,137 @@ def test_a_primary_dies_and_its_replica_takes_over(make_cluster: MakeCluster) ->
         for channel in channels:
             broker.subscribe(channel)
             assert await accepted(broker, channel)
-        dying.server.kill()
+        await eventually(lambda: cluster.in_step(second))
+        cluster.ask(second, "CLUSTER", "FAILOVER")
+        await eventually(lambda: hears_at(broker, channels[0], second))
+        assert await accepted(broker, channels[0], b"on purpose")
+        await eventually(lambda: b"on purpose" in sink.data)
+        await eventually(lambda: cluster.in_step(first))
+        second.server.kill()
         await eventually(lambda: refused(broker, channels[0]))
         assert not broker.health.ready
         assert await accepted(broker, channels[1])
-        await eventually(lambda: accepted(broker, channels[0], b"after"))
-        await eventually(lambda: b"after" in sink.data)
-        await eventually(lambda: broker.health.ready)
+        await eventually(lambda: hears_at(broker, channels[0], first))
+        assert await accepted(broker, channels[0], b"after death")
+        await eventually(lambda: b"after death" in sink.data)
+        second.server.start()
+        await eventually(lambda: cluster.in_step(second))
+        first.server.pause()
+        await eventually(lambda: hears_at(broker, channels[0], second))
+        first.server.resume()
+        assert await accepted(broker, channels[0], b"after frost")
+        await eventually(lambda: b"after frost" in sink.data)
+        await eventually(lambda: cluster.in_step(first))
+        assert hears_at(broker, channels[0], second)
 
     run(scenario(), broker)
+
+
+def test_a_primary_without_a_replica_dies_and_comes_back(make_cluster: MakeCluster) -> None:
+    """The others go on; what belongs to it is refused at once, and heard again when it is back."""
+    cluster = make_cluster()
+    broker = RedisBroker(cluster.address, timing=BRISK)
+    dying, other = cluster.nodes[0], cluster.nodes[1]
+    lost, kept = channel_at(cluster, dying), channel_at(cluster, other)
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        for channel in (lost, kept):
+            broker.subscribe(channel)
+            assert await accepted(broker, channel)
+        dying.server.kill()
+        await eventually(lambda: refused(broker, lost))
+        await eventually(lambda: cluster.is_down(other))
+        for number in range(20):
+            began = time.monotonic()
+            assert await refused(broker, lost)
+            assert time.monotonic() - began < 0.2
+            await broker.publish(Publication(kept, b"meanwhile %d" % number))
+        await eventually(lambda: b"meanwhile 19" in sink.data)
+        assert not broker.health.ready
+        dying.server.start()
+        await eventually(lambda: hears_at(broker, lost, dying))
+        await broker.publish(Publication(lost, b"after"))
+        await eventually(lambda: b"after" in sink.data)
+
+    run(scenario(), broker)
+
+
+def test_a_node_is_added_and_removed(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(idle=1)
+    broker = RedisBroker(cluster.address, timing=BRISK)
+    old, new = cluster.nodes[0], cluster.nodes[3]
+    channel = channel_at(cluster, old)
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe(channel)
+        with moved(cluster, channel, old, new):
+            await eventually(lambda: hears_at(broker, channel, new))
+            await broker.publish(Publication(channel, b"at the new one"))
+            await sink.wait_for(1)
+            assert clients_of(cluster, new) == 2
+        await eventually(lambda: hears_at(broker, channel, old))
+        await broker.publish(Publication(channel, b"at the old one"))
+        await sink.wait_for(2)
+        await eventually(lambda: clients_of(cluster, new) == 0)
+
+    run(scenario(), broker)
+
+
+def clients_of(cluster: RedisCluster, node: Node) -> int:
+    """How many connections there are to ``node``, but for the one that asks."""
+    return cluster.ask(node, "CLIENT", "LIST", "TYPE", "NORMAL").count(b"cmd=spublish") + cluster.ask(
+        node, "CLIENT", "LIST", "TYPE", "PUBSUB"
+    ).count(b"id=")
+
+
+def test_started_before_the_cluster(make_cluster: MakeCluster, caplog: pytest.LogCaptureFixture) -> None:
+    cluster = make_cluster(start=False, password="right-word")
+    broker = RedisBroker(cluster.address.replace("right-word", "wrong-word"), timing=BRISK)
+
+    async def scenario() -> None:
+        sink = Collector()
+        broker.subscribe("news")
+        await broker.start(sink)
+        assert not broker.health.ready
+        assert await refused(broker, "news")
+        await asyncio.to_thread(cluster.start)
+        assert await refused(broker, "news")
+        for node in cluster.nodes:
+            cluster.ask(node, "CONFIG", "SET", "requirepass", "wrong-word")
+        await eventually(lambda: accepted(broker, "news", b"hello"))
+        await sink.wait_for(1)
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario(), broker)
+    assert len(caplog.records) == 1
+    assert "says who serves what" in caplog.text
+    assert "-word" not in caplog.text
+
+
+def test_a_seed_that_is_gone_is_passed_over(shared_cluster: RedisCluster) -> None:
+    broker = RedisBroker(f"redis-cluster://127.0.0.1:{free_port()},{shared_cluster.nodes[2].place}")
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        await eventually(lambda: accepted(broker, "news"))
+
+    run(scenario(), broker)
+
+
+def test_a_server_that_is_in_no_cluster(shared_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    broker = RedisBroker(f"redis-cluster://127.0.0.1:{shared_redis.port}")
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        assert await refused(broker, "news")
+        assert "not known who serves what" in broker.health.reason
+
+    run(scenario(), broker)
+    assert "cluster support disabled" in caplog.text
 
 
 async def refused(broker: RedisBroker, channel: str) -> bool:

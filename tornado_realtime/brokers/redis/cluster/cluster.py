@@ -110,11 +110,14 @@ class Cluster:
 
     @property
     def trouble(self) -> str:
-        """Why publications cannot be made or heard now, for an operator; empty if they can."""
+        """Why publications cannot be made or heard now, for an operator; empty if they can.
+
+        It names no address, because ``/ready`` tells it to everybody; the log does.
+        """
         if not self._shards:
-            return f"it is not known who serves what in the Redis cluster at {self.shown}"
+            return "it is not known who serves what in the Redis cluster"
         if unserved := self._carriers.count(self._nowhere):
-            return f"nobody serves {unserved} slots of the Redis cluster at {self.shown}"
+            return f"nobody serves {unserved} slots of the Redis cluster"
         return next(filter(None, (shard.trouble for shard in self._shards.values())), "")
 
     def _worry(self) -> None:
