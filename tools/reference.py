@@ -204,7 +204,7 @@ def placeholders_list() -> str:
 
 def metrics_table() -> str:
     """What is counted."""
-    counters = metrics.Counters.__dataclass_fields__
+    counters = metrics.Counters.__dataclass_fields__ | metrics.BrokerCounters.__dataclass_fields__
     rows = [
         (_code(metrics.PREFIX + name + ("_total" if name in counters else "")), text)
         for name, text in metrics._HELP.items()

@@ -22,12 +22,20 @@ _HELP: Mapping[str, str] = {
     "messages": "Messages that clients sent.",
     "slow_consumers": "Clients closed because their outbox was full.",
     "frames_dropped": "Frames dropped from full outboxes.",
-    "gaps": "Times in which publications may have been missed, because the broker was away.",
+    "gaps": "Times that publications may have been missed, because a subscription was interrupted.",
+    "gap_channels": "Channels on which they may have been missed, added up.",
     "node_messages_ignored": "Messages of other nodes that this one could make nothing of.",
     "logins_expired": "Connections closed because their login ran out.",
     "subscriptions_refused": "Subscriptions refused because a rule says so, or nobody could decide.",
     "subscriptions_over_limit": "Subscriptions refused for max_channels, or for the channel's name.",
     "clients_flooding": "Clients closed because they sent more than they may.",
+    "publications_rejected": "Publications of this node that the broker did not take.",
+    "publications_unknown": "Publications of this node that the broker may or may not have taken.",
+    "publications_unreadable": "Publications of other programs that were dropped: empty, or not UTF-8.",
+    "outages": "Times that a server of the broker was away.",
+    "probes_late": "Probes that did not come back in time from the broker: this node may have been deaf.",
+    "broker_ready": "1 if publications can be made and heard now, else 0.",
+    "probe_seconds": "What the last probe took, to the broker and back; 0 without a driver that needs one.",
     "connections": "WebSocket connections open now.",
     "channels": "Channels with a subscriber now.",
     "clients_backlogged": "Clients whose socket does not take everything now.",
@@ -51,10 +59,22 @@ class Counters:
     frames_dropped: int = 0
     logins_expired: int = 0
     gaps: int = 0
+    gap_channels: int = 0
     node_messages_ignored: int = 0
     subscriptions_refused: int = 0
     subscriptions_over_limit: int = 0
     clients_flooding: int = 0
+
+
+@dataclass(slots=True)
+class BrokerCounters:
+    """What brokers count; nothing ever where publications do not leave the process."""
+
+    publications_rejected: int = 0
+    publications_unknown: int = 0
+    publications_unreadable: int = 0
+    outages: int = 0
+    probes_late: int = 0
 
 
 Gauge = Callable[[], float]
@@ -65,15 +85,18 @@ class Registry:
 
     Args:
         gauges: By name; each has its line in this module's table of help texts.
+        broker: What its broker counts.
     """
 
-    def __init__(self, gauges: Mapping[str, Gauge]) -> None:
+    def __init__(self, gauges: Mapping[str, Gauge], broker: BrokerCounters | None = None) -> None:
         self.counters = Counters()
+        self._broker = broker if broker is not None else BrokerCounters()
         self._gauges = dict(gauges)
 
     def values(self) -> dict[str, float]:
         """Every value now, by name without prefix."""
-        found: dict[str, float] = {item.name: getattr(self.counters, item.name) for item in fields(Counters)}
+        counted = (self.counters, self._broker)
+        found: dict[str, float] = {item.name: getattr(of, item.name) for of in counted for item in fields(of)}
         return found | {name: gauge() for name, gauge in self._gauges.items()}
 
     def text(self) -> str:

@@ -393,9 +393,10 @@ def _make_broker(settings: Settings) -> Broker:
     if settings.driver == "memory":
         return MemoryBroker()
     # Loading the Redis client takes a tenth of a second that only its users should pay.
-    from tornado_realtime.brokers.redis import RedisBroker
+    from tornado_realtime.brokers.redis import RedisBroker, Timing
 
-    return RedisBroker(settings.redis_address, publish_timeout=settings.publish_timeout)
+    timing = Timing(canary=settings.canary)
+    return RedisBroker(settings.redis_address, publish_timeout=settings.publish_timeout, timing=timing)
 
 
 def _check_broker(settings: Settings) -> None:

@@ -42,7 +42,7 @@ _SITE = """http://127.0.0.1:{port} {{
 }}
 """
 _LINE = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{3})Z (\w+) +(.*)$")
-_MARK = re.compile(r"is back after (\d+\.\d) s; \d+ channels subscribed again may have missed publications")
+_MARK = re.compile(r"publications of the last (\d+\.\d) s may have been missed on \d+ channels")
 _COMPLAINTS = ("Traceback", "Task exception was never retrieved", "Warning:")
 
 

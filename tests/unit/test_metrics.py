@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from tornado_realtime.hub.turns import LoopTurns
-from tornado_realtime.metrics import Counters, Registry
+from tornado_realtime.metrics import BrokerCounters, Counters, Registry
 
 
 def test_the_text_is_prometheus() -> None:
@@ -22,7 +22,9 @@ def test_the_text_is_prometheus() -> None:
 
 def test_every_value_has_a_help_line() -> None:
     names = {line.split()[2] for line in Registry({}).text().splitlines() if line.startswith("# HELP")}
-    assert names == {f"tornado_realtime_{item.name}_total" for item in fields(Counters)}
+    assert names == {
+        f"tornado_realtime_{item.name}_total" for of in (Counters, BrokerCounters) for item in fields(of)
+    }
 
 
 class FakeLoop:

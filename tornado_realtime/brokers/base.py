@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
+from tornado_realtime.metrics import BrokerCounters
 from tornado_realtime.publication import Gap, Position, Publication
 
 
@@ -47,10 +48,12 @@ class Broker(ABC):
 
     Attributes:
         node_id: The name of this node among all, random and never used again.
+        counters: What the broker counts.
     """
 
     def __init__(self) -> None:
         self.node_id = secrets.token_hex(8)
+        self.counters = BrokerCounters()
 
     @abstractmethod
     async def start(self, sink: Sink) -> None:
@@ -108,6 +111,11 @@ class Broker(ABC):
     @abstractmethod
     def health(self) -> Health:
         """Whether publications can be made and heard now."""
+
+    @property
+    def probe_seconds(self) -> float:
+        """What the last probe took, there and back; 0 for a broker that needs none."""
+        return 0.0
 
     @abstractmethod
     def subscribe(self, channel: str) -> None:

@@ -188,10 +188,29 @@ class Fanout:
             return
         channel.pending.append(publication)
         if not channel.queued:
-            channel.queued = True
-            self._work.append(channel)
-            self.idle.clear()
-            self._schedule()
+            self._queue(channel)
+
+    def mark(self, name: str) -> None:
+        """Tell the subscribers of ``name`` whose wire can that they may have missed publications.
+
+        What was delivered before goes out before it, what is delivered from now on after it.
+        """
+        channel = self.channels.get(name)
+        if channel is None:
+            return
+        self._seal(channel)
+        for wire, audience in channel.audiences.items():
+            frame = wire.missed(name)
+            if frame is not None:
+                channel.jobs.append(Job(Batch.of([frame]), audience))
+        if channel.jobs and not channel.queued:
+            self._queue(channel)
+
+    def _queue(self, channel: Channel) -> None:
+        channel.queued = True
+        self._work.append(channel)
+        self.idle.clear()
+        self._schedule()
 
     def _schedule(self) -> None:
         if not self._scheduled:

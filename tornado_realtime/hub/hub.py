@@ -66,7 +66,7 @@ class Hub:
         self._loop = loop
         self._heart = heart if heart is not None else Heart(loop)
         self._turns = LoopTurns(loop)
-        self.metrics = Registry(self._gauges())
+        self.metrics = Registry(self._gauges(), broker.counters)
         self._counters = self.metrics.counters
         self.nodes = Nodes(broker, self._counters)
         self._fanout = Fanout(limits, loop.call_soon, counters=self._counters)
@@ -157,12 +157,14 @@ class Hub:
         self.nodes.told(message)
 
     def missed(self, gap: Gap) -> None:
-        """Subscribers may have missed publications; an operator is told so, once."""
-        channels = self._fanout.channels.keys() if gap.channels is None else gap.channels
+        """Subscribers may have missed publications: an operator is told once, and they, where they can be."""
+        channels = tuple(self._fanout.channels) if gap.channels is None else gap.channels
         self._counters.gaps += 1
-        logger.warning(
-            "publications on %d channels may have been missed for %.1f s", len(channels), gap.seconds
-        )
+        self._counters.gap_channels += len(channels)
+        text = "publications of the last %.1f s may have been missed on %d channels"
+        logger.warning(text, gap.seconds, len(channels))
+        for channel in channels:
+            self._fanout.mark(channel)
 
     # -- what is here --------------------------------------------------------------------------------
 
@@ -180,6 +182,8 @@ class Hub:
             return sum(count(each.outbox) for each in self._heart.slow if each.outbox is not None)
 
         return {
+            "broker_ready": lambda: int(self.broker.health.ready),
+            "probe_seconds": lambda: self.broker.probe_seconds,
             "connections": lambda: len(self.connections),
             "channels": lambda: len(self._fanout.channels),
             "clients_backlogged": lambda: len(self._heart.slow),

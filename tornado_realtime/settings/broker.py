@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from tornado_realtime.settings.option import Option, duration, one_of, text
+from tornado_realtime.units import parse_duration
+
+LEAST_CANARY = 0.1
+
+
+def _canary(words: Sequence[str]) -> dict[str, Any]:
+    if words[0] == "off":
+        return {"canary": 0.0}
+    seconds = parse_duration(words[0])
+    if seconds < LEAST_CANARY:
+        raise ValueError(f"must be off, or {LEAST_CANARY * 1000:g}ms or longer, not {words[0]!r}")
+    return {"canary": seconds}
+
 
 BROKER_OPTIONS: tuple[Option, ...] = (
     Option(
@@ -18,6 +34,14 @@ BROKER_OPTIONS: tuple[Option, ...] = (
         "ADDRESS",
         "localhost:6379",
         "Where Redis is, for `driver redis`: `host:port`, `redis://`, `rediss://`, `unix://` or `redis-cluster://`.",
+    ),
+    Option(
+        "canary",
+        _canary,
+        "DURATION|off",
+        "5s",
+        "How often a probe goes to Redis, and how soon it must be back; else the node is not ready, and "
+        "subscribes anew.",
     ),
     Option(
         "publish_timeout",

@@ -27,6 +27,8 @@ OPTIONS: tuple[Option, ...] = (
 )
 """Everything that may stand in a go_handler block."""
 
+DURATIONS = frozenset(option.name for option in OPTIONS if option.words.startswith("DURATION"))
+
 OWN_OPTIONS = ("prefix", "socket_path", "publish_path", "trusted_proxies")
 """What Python applications may set besides; in a Caddyfile the site around go_handler decides it."""
 
@@ -181,7 +183,7 @@ def _block(options: Mapping[str, Any]) -> tuple[Directive, ...]:
 def _words(name: str, value: Any) -> tuple[Token, ...]:
     if isinstance(value, float | int) and not isinstance(value, bool):
         number = f"{value:f}" if isinstance(value, float) else str(value)
-        values = [f"{number}s" if name.endswith("_timeout") else number]
+        values = [f"{number}s" if name in DURATIONS or name.endswith("_timeout") else number]
     elif isinstance(value, str):
         values = [value]
     elif isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):

@@ -29,6 +29,7 @@ class Settings:
 
     driver: str = "memory"
     redis_address: str = ""
+    canary: float = 5.0
     publish_timeout: float = 2.0
     auth_endpoint: str = DEFAULT_AUTH_ENDPOINT
     auth_timeout: float = 5.0

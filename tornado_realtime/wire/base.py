@@ -77,6 +77,13 @@ class Wire(ABC):
         """The frame that refuses a command about ``channel``; None, as here, when this wire keeps silent."""
         return None
 
+    def missed(self, channel: str) -> bytes | None:
+        """The frame that says that publications on ``channel`` may have been missed.
+
+        None when this wire has no words for it, as the older ones.
+        """
+        return None
+
     def farewell(self, why: Farewell) -> bytes:
         """The close frame that tells the client ``why`` it is over."""
         return self.farewells[why]

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from tests.support.broker_world import Collector, run
+from tests.support.broker_world import Collector, eventually, run
 from tornado_realtime.brokers.base import Broker, Health
 from tornado_realtime.errors import BrokerClosedError
 from tornado_realtime.publication import Publication
@@ -375,7 +375,7 @@ def test_the_health_follows_the_life(broker: Broker) -> None:
         await broker.start(Collector())
         broker.subscribe("news")
         await broker.publish(Publication("news", b"x"))
-        assert broker.health == Health(True)
+        await eventually(lambda: broker.health == Health(True))
         await broker.close()
         assert broker.health == Health(False, "not started, or closed")
 

@@ -51,9 +51,9 @@ def test_kill_and_restart(make_redis: MakeServer, caplog: pytest.LogCaptureFixtu
     server.start()
     broker = RedisBroker(server.address, timing=BRISK)
     channels = [f"room-{number}" for number in range(700)]
+    sink = Collector()
 
     async def scenario() -> None:
-        sink = Collector()
         await broker.start(sink)
         for channel in channels:
             broker.subscribe(channel)
@@ -75,10 +75,14 @@ def test_kill_and_restart(make_redis: MakeServer, caplog: pytest.LogCaptureFixtu
         run(scenario(), broker)
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 2, messages
+    (gap,) = sink.gaps
+    assert gap.channels is not None
+    assert sorted(gap.channels) == sorted(channels)
+    assert gap.seconds > 0
     assert f"Redis at 127.0.0.1:{server.port} is away" in messages[0]
     assert "700 channels hear nothing" in messages[0]
     assert "is back after" in messages[1]
-    assert "700 channels subscribed again" in messages[1]
+    assert "700 channels are subscribed again" in messages[1]
 
 
 async def gone(broker: RedisBroker) -> bool:

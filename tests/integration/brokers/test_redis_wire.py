@@ -98,7 +98,7 @@ def test_text_that_is_none_is_dropped_counted_and_reported_once(
             for payload in (b"\xff\xfe", b"", b"\xed\xa0\x80", b"fine"):
                 await client.publish("realtime:news", payload)
         assert await sink.wait_for(1) == [Publication("news", b"fine")]
-        assert broker.dropped == 3
+        assert broker.counters.publications_unreadable == 3
 
     with caplog.at_level(logging.WARNING):
         run(scenario(), broker)

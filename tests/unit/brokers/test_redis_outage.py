@@ -34,7 +34,7 @@ def test_the_jitter_is_full() -> None:
 
 def test_one_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
     now = [100.0]
-    outage = Outage("cache:6379", lambda: 7, lambda: now[0])
+    outage = Outage("cache:6379", lambda: 7, clock=lambda: now[0])
     error = BrokerUnavailableError("refused")
     with caplog.at_level(logging.DEBUG):
         outage.ended("publishing")
@@ -48,7 +48,7 @@ def test_one_outage_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
     away, back = (record.getMessage() for record in caplog.records)
     assert away.startswith("Redis at cache:6379 is away (publishing link: refused); ")
     assert away.endswith("publications are refused, 7 channels hear nothing")
-    assert back.startswith("Redis at cache:6379 is back after 12.5 s; 7 channels subscribed again")
+    assert back.startswith("Redis at cache:6379 is back after 12.5 s; 7 channels are subscribed again")
 
 
 def test_the_next_outage_is_reported_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -16,6 +16,7 @@ from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
 from tornado_realtime.wire.commands import Command, Reject
 from tornado_realtime.wire.frames import Batch, text_frame
+from tornado_realtime.wire.raw import RawWire
 
 
 class CountingWire(Wire):
@@ -394,3 +395,35 @@ def test_a_run_longer_than_the_bounds_reaches_a_client_that_reads() -> None:
     world.settle()
     assert listener.got == [b"%d" % number for number in range(7)]
     assert len(listener.batches) == 4
+
+
+class TellingWire(RawWire):
+    """A wire that can say that publications were missed."""
+
+    name = "telling"
+
+    def missed(self, channel: str) -> bytes:
+        return text_frame(f"missed on {channel}".encode())
+
+
+def test_a_mark_stands_between_what_was_delivered_and_what_is(world: World) -> None:
+    (told,) = world.crowd("news", 1, TellingWire())
+    (silent,) = world.crowd("news", 1)
+    world.deliver("news", b"1")
+    world.fanout.mark("news")
+    world.deliver("news", b"2")
+    world.settle()
+    assert told.got == [b"1", b"missed on news", b"2"]
+    assert silent.got == [b"1", b"2"]
+
+
+def test_a_mark_is_for_those_who_were_there_and_costs_nothing_where_no_wire_tells(world: World) -> None:
+    world.fanout.mark("nobody")
+    world.crowd("quiet", 3)
+    world.fanout.mark("quiet")
+    assert not world.callbacks
+    (told,) = world.crowd("news", 1, TellingWire())
+    world.fanout.mark("news")
+    (late,) = world.crowd("news", 1, TellingWire())
+    world.settle()
+    assert (told.got, late.got) == ([b"missed on news"], [])

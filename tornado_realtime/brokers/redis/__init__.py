@@ -14,5 +14,6 @@
 from __future__ import annotations
 
 from tornado_realtime.brokers.redis.broker import RedisBroker
+from tornado_realtime.brokers.redis.link import Timing
 
-__all__ = ["RedisBroker"]
+__all__ = ["RedisBroker", "Timing"]

@@ -10,24 +10,26 @@ from tornado_realtime.brokers.redis.address import parse_address
 from tornado_realtime.brokers.redis.cluster import Cluster
 from tornado_realtime.brokers.redis.link import Timing
 from tornado_realtime.brokers.redis.publisher import Parcel
-from tornado_realtime.brokers.redis.shard import Carrier, Shard
+from tornado_realtime.brokers.redis.shard import Carrier, Ends, Shard
 from tornado_realtime.brokers.redis.subscriber import topic_of
-from tornado_realtime.brokers.sinks import deliver, told
+from tornado_realtime.brokers.sinks import deliver, missed, told
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError, ConfigError
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import Gap, Position, Publication
 
 logger = logging.getLogger(__name__)
 
 # Where nodes talk to one another: outside realtime:*, which older servers subscribe to as a whole.
 NODES_TOPIC = b"realtime2:nodes"
 NODE_PREFIX = b"realtime2:node:"
+PROBE_PREFIX = b"realtime2:probe:"
 
 
 class RedisBroker(Broker):
     """Carries publications between all nodes on one Redis, at most once, without history.
 
     The wire is that of the older server: ``PUBLISH realtime:CHANNEL MESSAGE``, the message as it is.
-    What nodes tell one another travels on ``realtime2:nodes`` and ``realtime2:node:NODE_ID``.
+    What nodes tell one another travels on ``realtime2:nodes`` and ``realtime2:node:NODE_ID``, and what a
+    node sends to find out whether it is deaf on ``realtime2:probe:NODE_ID``.
     There are two connections, one to publish and one to listen; each comes back by itself.
 
     A publication is refused while its way back to this node's own subscribers is broken, and waits
@@ -46,16 +48,17 @@ class RedisBroker(Broker):
         self, address: str = "", *, publish_timeout: float = 2.0, timing: Timing | None = None
     ) -> None:
         super().__init__()
-        self.dropped = 0  #: foreign messages that were no text, since the start
         self._publish_timeout = publish_timeout
         self._sink: Sink | None = None
         self._closed = False
-        own = {NODE_PREFIX + self.node_id.encode(): self._told, NODES_TOPIC: self._told}
+        name = self.node_id.encode()
+        own = {NODE_PREFIX + name: self._told, NODES_TOPIC: self._told}
+        ends = Ends(self._receive, self._missed, PROBE_PREFIX + name, self.counters)
         found = parse_address(address)
         if found.scheme.form == "sentinel":
             raise ConfigError(f"redis_address: a {found.scheme.form} is not supported yet")
         make = Cluster if found.scheme.form == "cluster" else Shard
-        self._carrier: Carrier = make(found, own, self._receive, timing or Timing())
+        self._carrier: Carrier = make(found, own, ends, timing or Timing())
 
     async def start(self, sink: Sink) -> None:
         """Begin to deliver to ``sink``; wait for the first dial, ``publish_timeout`` at most.
@@ -92,7 +95,14 @@ class RedisBroker(Broker):
                 ``publish_timeout``. Where it was sent and no answer came, its outcome is unknown.
             BrokerClosedError: Before ``start``, or after ``close``.
         """
-        await self._send(topic_of(publication.channel), publication.data)
+        try:
+            await self._send(topic_of(publication.channel), publication.data)
+        except BrokerUnavailableError as error:
+            if error.outcome == "unknown":
+                self.counters.publications_unknown += 1
+            else:
+                self.counters.publications_rejected += 1
+            raise
         return None
 
     async def tell(self, message: bytes, to: str = "") -> int:
@@ -101,11 +111,16 @@ class RedisBroker(Broker):
 
     @property
     def health(self) -> Health:
-        """Ready while both connections are there and every channel is subscribed."""
+        """Ready while both connections are there, every channel is subscribed, and probes come back."""
         if self._sink is None:
             return Health(False, "not started, or closed")
         trouble = self._carrier.trouble
         return Health(not trouble, trouble)
+
+    @property
+    def probe_seconds(self) -> float:
+        """See Broker."""
+        return self._carrier.probe_seconds
 
     def subscribe(self, channel: str) -> None:
         """Listen to ``channel``; Redis is told with the next turn of the loop."""
@@ -148,14 +163,18 @@ class RedisBroker(Broker):
         if self._sink is not None:
             told(self._sink, message)
 
+    def _missed(self, gap: Gap) -> None:
+        if self._sink is not None:
+            missed(self._sink, gap)
+
     def _receive(self, channel: str, data: bytes) -> None:
         if self._sink is None:
             return
         if _is_text(data):
             deliver(self._sink, Publication(channel, data))
             return
-        self.dropped += 1
-        level = logging.WARNING if self.dropped == 1 else logging.DEBUG
+        self.counters.publications_unreadable += 1
+        level = logging.WARNING if self.counters.publications_unreadable == 1 else logging.DEBUG
         logger.log(level, "dropped a message that is empty or not UTF-8, from Redis on channel %r", channel)
 
 

@@ -27,6 +27,7 @@ class Timing:
         backoff_base: Upper bound of the first wait before dialling again.
         backoff_cap: Upper bound of every such wait.
         stable: A connection that lasted so long starts the backoff anew.
+        canary: Between two probes, and for each to come back; 0 for none.
         linger: How long a channel stays subscribed after its last subscriber left; a page that is
             loaded again is back sooner.
     """
@@ -37,6 +38,7 @@ class Timing:
     backoff_base: float = 0.1
     backoff_cap: float = 30.0
     stable: float = 10.0
+    canary: float = 5.0
     linger: float = 5.0
 
 

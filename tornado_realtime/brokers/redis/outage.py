@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tornado_realtime.brokers.redis.line import needs_a_person
 from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.metrics import BrokerCounters
 
 logger = logging.getLogger(__name__)
 
@@ -18,14 +19,20 @@ class Outage:
     Args:
         place: Redis' address, fit for a log.
         channels: Number of channels this node listens to.
+        counters: Where outages are counted; its own when left out.
         clock: Seconds that never go back.
     """
 
     def __init__(
-        self, place: str, channels: Callable[[], int], clock: Callable[[], float] = time.monotonic
+        self,
+        place: str,
+        channels: Callable[[], int],
+        counters: BrokerCounters | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._place = place
         self._channels = channels
+        self._counters = counters if counters is not None else BrokerCounters()
         self._clock = clock
         self._away: set[str] = set()
         self._since = 0.0
@@ -34,6 +41,7 @@ class Outage:
         """``link`` is lost, or could not be made; only the first of them is reported."""
         if not self._away:
             self._since = self._clock()
+            self._counters.outages += 1
             level = logging.ERROR if needs_a_person(error) else logging.WARNING
             text = "Redis at %s is away (%s link: %s); publications are refused, %d channels hear nothing"
             logger.log(level, text, self._place, link, error.reason, self._channels())
@@ -45,7 +53,5 @@ class Outage:
             return
         self._away.remove(link)
         if not self._away:
-            text = (
-                "Redis at %s is back after %.1f s; %d channels subscribed again may have missed publications"
-            )
+            text = "Redis at %s is back after %.1f s; %d channels are subscribed again"
             logger.warning(text, self._place, self._clock() - self._since, self._channels())

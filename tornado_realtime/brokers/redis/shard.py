@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from tornado_realtime.brokers.redis.address import RedisAddress
+from tornado_realtime.brokers.redis.canary import Canary
 from tornado_realtime.brokers.redis.dialect import PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Line
 from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
 from tornado_realtime.brokers.redis.outage import Outage
 from tornado_realtime.brokers.redis.publisher import Parcel, Publisher
-from tornado_realtime.brokers.redis.subscriber import Subscriber
+from tornado_realtime.brokers.redis.subscriber import Lodger, Subscriber, Take
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+from tornado_realtime.metrics import BrokerCounters
+from tornado_realtime.publication import Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a node has at its end of all its connections.
+
+    Attributes:
+        receive: Takes every message on a channel: channel, data.
+        missed: Is told on which channels publications may have been missed.
+        probe: Where this node's probes travel, or how the names of such topics begin.
+        counters: Where to count.
+    """
+
+    receive: Callable[[str, bytes], None]
+    missed: Callable[[Gap], None]
+    probe: bytes
+    counters: BrokerCounters
 
 
 class Carrier(Protocol):
@@ -46,6 +67,10 @@ class Carrier(Protocol):
     def trouble(self) -> str:
         """Why publications cannot be made or heard now, for an operator; empty if they can."""
 
+    @property
+    def probe_seconds(self) -> float:
+        """What the last probe took; of several the slowest."""
+
 
 class Shard:
     """Carries parcels to one server and messages from it; both connections come back by themselves.
@@ -55,7 +80,8 @@ class Shard:
 
     Args:
         address: Where the server is.
-        own, receive: See Subscriber.
+        own: See Subscriber.
+        ends: What all connections have in common.
         timing: How patient the connections are.
         dialect: How it carries messages.
         worry: Called when the server is lost, or does not serve a channel any longer.
@@ -65,41 +91,67 @@ class Shard:
     def __init__(
         self,
         address: RedisAddress,
-        own: Mapping[bytes, Callable[[bytes], None]],
-        receive: Callable[[str, bytes], None],
+        own: Mapping[bytes, Take],
+        ends: Ends,
         timing: Timing,
         dialect: Dialect = PLAIN,
         worry: Callable[[], None] = lambda: None,
         sent_back: Callable[[Parcel], None] | None = None,
     ) -> None:
         self.shown = address.shown
+        self._ends = ends
+        self._timing = timing
+        self._worry = worry
         self.publisher = Publisher(
-            lambda: outage.ended(Publisher.name),
+            lambda: self._ready(Publisher.name),
             lambda parcel: self.subscriber.examine(parcel),
             dialect,
-            worry,
+            self._lost,
             sent_back,
         )
         self.subscriber = Subscriber(
             own,
-            receive,
+            ends.receive,
             self.publisher.hand_in,
-            lambda: outage.ended(Subscriber.name),
+            lambda: self._ready(Subscriber.name),
             timing.linger,
             dialect,
-            worry,
+            self._lost,
+            ends.missed,
         )
-        outage = Outage(address.shown, self.subscriber.__len__)
+        self.canary = Canary(
+            self.shown,
+            timing.canary,
+            ends.counters,
+            usable=lambda: not self._away,
+            send=self.hand_in,
+            proved=self.subscriber.proved,
+            late=self._deaf,
+        )
+        self._outage = Outage(address.shown, self.subscriber.__len__, ends.counters)
         sessions = (self.subscriber, self.publisher)
         self._links = [
-            Link(session, lambda: Line(address, timing.dial), timing, outage, self._found)
+            Link(session, lambda: Line(address, timing.dial), timing, self._outage, self._found)
             for session in sessions
         ]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to dial; once is enough."""
-        self._tasks = self._tasks or [asyncio.create_task(link.run()) for link in self._links]
+        if self._tasks:
+            return
+        if not self.canary.topic:
+            self.watch(self._ends.probe)
+        jobs = [link.run() for link in self._links]
+        self._tasks = [asyncio.create_task(job) for job in (*jobs, self.canary.run())]
+
+    def watch(self, topic: bytes) -> None:
+        """Let probes travel on ``topic`` from now on."""
+        if self.canary.topic:
+            self.subscriber.evict(self.canary.topic)
+        self.canary.topic = topic
+        self.canary.lost()
+        self.subscriber.admit(topic, Lodger(self.canary.take, []))
 
     async def tried(self) -> None:
         """Wait until the first dials worked or failed, or the shard was closed."""
@@ -142,11 +194,34 @@ class Shard:
 
         It names no address, because ``/ready`` tells it to everybody; the log does.
         """
+        return self._away or self.canary.trouble
+
+    @property
+    def probe_seconds(self) -> float:
+        """What the last probe took."""
+        return self.canary.seconds
+
+    @property
+    def _away(self) -> str:
         if not self.publisher.online:
             return "Redis is away"
         if not self.subscriber.caught_up:
             return "not every channel is subscribed at Redis"
         return ""
+
+    def _ready(self, link: str) -> None:
+        self._outage.ended(link)
+        self.canary.wake()
+
+    def _lost(self) -> None:
+        self.canary.lost()
+        self._worry()
+
+    def _deaf(self, published: bool) -> None:
+        """A probe did not come back: listen over a new connection, and publish, if Redis did not take it."""
+        self.subscriber.give_up(BrokerUnavailableError("a probe did not come back"))
+        if not published:
+            self.publisher.doubt(self._timing.canary)
 
     def retry_after(self) -> float:
         """Seconds until both connections will have been dialled again; 0 if they are there."""

@@ -11,10 +11,12 @@ from itertools import chain, islice
 from redis.crc import key_slot
 from redis.exceptions import AskError, ResponseError
 
+from tornado_realtime.brokers.redis.deafness import Deafness
 from tornado_realtime.brokers.redis.dialect import ELSEWHERE, PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Command, Line
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+from tornado_realtime.publication import Gap
 
 PREFIX = b"realtime:"
 BATCH = 100  # commands in one write
@@ -33,10 +35,12 @@ class Lodger:
     Attributes:
         listener: The channel, or what takes the messages of one of the node's own topics.
         held: What was to be published when it is subscribed.
+        since: When it was surely heard for the last time (loop time).
     """
 
     listener: str | Take
     held: list[Parcel]
+    since: float = 0.0
 
 
 class Subscriber:
@@ -44,7 +48,8 @@ class Subscriber:
 
     A topic is *wanted* while it has a local subscriber, *confirmed* between Redis' answer to SUBSCRIBE
     and our UNSUBSCRIBE. It *lingers* while it is confirmed but wanted no longer. It is *lost* when a
-    node of a cluster does not serve it any longer, until it is moved, or tried here again.
+    node of a cluster does not serve it any longer, until it is moved, or tried here again. A channel
+    whose subscription was interrupted is *deaf* until everything is confirmed again.
 
     Args:
         own: The topics of this node itself, which are always wanted, and what takes their messages.
@@ -54,6 +59,7 @@ class Subscriber:
         linger: Seconds.
         dialect: How Redis carries messages.
         worry: Called when the connection or a topic is lost.
+        missed: Called with the channels that were deaf, when they are not any longer.
     """
 
     name = "subscribing"
@@ -67,7 +73,9 @@ class Subscriber:
         linger: float,
         dialect: Dialect = PLAIN,
         worry: Callable[[], None] = lambda: None,
+        missed: Callable[[Gap], None] = lambda gap: None,
     ) -> None:
+        self._missed = missed
         self._dialect = dialect
         self._worry = worry
         self._own = dict(own)
@@ -79,7 +87,7 @@ class Subscriber:
         self._wake = asyncio.Event()
         self._ping_due = False
         self._doubtful: list[Parcel] = []  # what the next PING is to settle
-        self._pings: deque[list[Parcel]] = deque()  # and what each PING on its way is to settle
+        self._pings: deque[tuple[float, list[Parcel]]] = deque()  # sent when, and what each is to settle
         self._wanted: dict[bytes, str] = {}
         self._joins: dict[bytes, None] = {}  # to SUBSCRIBE with the next write, in order
         self._parts: dict[bytes, None] = {}  # to UNSUBSCRIBE with the next write, before the joins
@@ -91,6 +99,8 @@ class Subscriber:
         self._lingering: dict[bytes, float] = {}  # when each is due (loop time), soonest first
         self._timer: asyncio.TimerHandle | None = None
         self._catching_up = False
+        self._deafness = Deafness()
+        self._opened = 0.0
 
     def __len__(self) -> int:
         return len(self._wanted)
@@ -136,6 +146,8 @@ class Subscriber:
         if topic in self._wanted:
             return
         self._wanted[topic] = channel
+        if self._line is None:
+            self._deafness.joined(topic, asyncio.get_running_loop().time())
         if self._lingering.pop(topic, None) is None and self._line is not None:
             self._joins[topic] = None
             self._wake.set()
@@ -143,6 +155,7 @@ class Subscriber:
     def remove(self, channel: str) -> None:
         """The last local subscriber left."""
         topic = topic_of(channel)
+        self._deafness.left(topic)
         if self._wanted.pop(topic, None) is None or self._line is None:
             return
         if topic in self._joins:  # Redis was not told yet
@@ -155,18 +168,23 @@ class Subscriber:
     def begin(self, line: Line) -> None:
         """Subscribe everything, anew."""
         self._line = line
+        self._opened = asyncio.get_running_loop().time()
+        self._deafness.promised(self._opened)
         self._joins = dict.fromkeys((*self._own, *self._wanted))
         self._catching_up = True
         self._wake.set()
 
     def end(self, error: BrokerError) -> None:
         """Redis forgets our channels with the connection; so do we, but for what is wanted."""
+        if self._line is not None:
+            self._deafness.began(self._wanted)
         self._line = None
         self._ping_due = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        stranded = chain(self._doubtful, *self._pings, *self._held.values())
+        settled = (parcels for _, parcels in self._pings)
+        stranded = chain(self._doubtful, *settled, *self._held.values())
         self._doubtful, self._pings, self._held, self._held_bytes = [], deque(), {}, 0
         for state in (
             self._joins,
@@ -180,6 +198,17 @@ class Subscriber:
         for parcel in stranded:
             parcel.fail(error)
         self._worry()
+
+    def give_up(self, error: BrokerError) -> None:
+        """Listen over a new connection; this one is not good."""
+        if self._line is not None:
+            line = self._line
+            self.end(error)
+            line.abort()
+
+    def proved(self, moment: float) -> None:
+        """What was published before ``moment`` (loop time) was heard."""
+        self._deafness.proved(moment)
 
     def ping(self) -> None:
         """Send a PING with the next write."""
@@ -236,13 +265,15 @@ class Subscriber:
         self._lost.discard(topic)
         held = self._held.pop(topic, [])
         self._held_bytes -= sum(len(parcel.data) for parcel in held)
+        since = self._deafness.left(topic)
         self._check_ready()
-        return Lodger(listener, held)
+        return Lodger(listener, held, since)
 
     def admit(self, topic: bytes, lodger: Lodger) -> None:
         """Take over a topic from another server."""
         if isinstance(lodger.listener, str):
             self._wanted[topic] = lodger.listener
+            self._deafness.joined(topic, lodger.since)
         else:
             self._own[topic] = lodger.listener
         if self._line is not None:
@@ -276,6 +307,7 @@ class Subscriber:
             self._unanswered.pop(topic, None)
             self._lingering.pop(topic, None)
             if self.wants(topic) and topic not in self._joins:
+                self._deafness.began({topic} & self._wanted.keys())
                 self._lost.add(topic)
                 self._catching_up = True
             else:
@@ -286,7 +318,7 @@ class Subscriber:
     def _commands(self) -> Iterator[Command]:
         if self._ping_due:
             self._ping_due = False
-            self._pings.append(self._doubtful)
+            self._pings.append((asyncio.get_running_loop().time(), self._doubtful))
             self._doubtful = []
             yield (b"PING",)
         parts, self._parts = self._parts, {}
@@ -310,7 +342,9 @@ class Subscriber:
         self._check_ready()
 
     def _settle_doubts(self) -> None:
-        for parcel in self._pings.popleft() if self._pings else ():
+        moment, parcels = self._pings.popleft() if self._pings else (0.0, [])
+        self.proved(moment)
+        for parcel in parcels:
             if parcel.topic in self._lost:
                 parcel.refuse(BrokerUnavailableError("this node's subscription was lost; nobody got it"))
             else:
@@ -324,7 +358,14 @@ class Subscriber:
     def _check_ready(self) -> None:
         if self._catching_up and not (self._unanswered or self._joins or self._lost):
             self._catching_up = False
+            self.proved(self._opened)
             self._ready()
+            self._tell_missed()
+
+    def _tell_missed(self) -> None:
+        topics, seconds = self._deafness.ended(asyncio.get_running_loop().time())
+        if topics:
+            self._missed(Gap(tuple(self._wanted[topic] for topic in topics), seconds))
 
     def _arm(self) -> None:
         if self._timer is None and self._lingering:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from tornado_realtime.brokers.redis.address import Place, RedisAddress
 from tornado_realtime.brokers.redis.cluster.detour import Detour
 from tornado_realtime.brokers.redis.cluster.scout import Scout
-from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Topology, key_slot
+from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Share, Topology, key_slot
 from tornado_realtime.brokers.redis.dialect import PLAIN, SHARDED
 from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
 from tornado_realtime.brokers.redis.publisher import Parcel
-from tornado_realtime.brokers.redis.shard import Shard
-from tornado_realtime.brokers.redis.subscriber import topic_of
+from tornado_realtime.brokers.redis.shard import Ends, Shard
+from tornado_realtime.brokers.redis.subscriber import Take, topic_of
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -36,22 +36,23 @@ class Cluster:
 
     Args:
         address: Some of its nodes.
-        own, receive: See Subscriber.
+        own: See Subscriber.
+        ends: What all connections have in common.
         timing: How patient the connections are.
     """
 
     def __init__(
         self,
         address: RedisAddress,
-        own: Mapping[bytes, Callable[[bytes], None]],
-        receive: Callable[[str, bytes], None],
+        own: Mapping[bytes, Take],
+        ends: Ends,
         timing: Timing,
     ) -> None:
         self.shown = address.shown
         self._address = address
-        self._receive = receive
+        self._ends = ends
         self._timing = timing
-        self._nowhere = Shard(address, own, receive, timing)
+        self._nowhere = Shard(address, own, ends, timing)
         self._shards: dict[Key, Shard] = {}
         self._carriers = [self._nowhere] * SLOTS
         self._detour = Detour()
@@ -120,6 +121,11 @@ class Cluster:
             return f"nobody serves {unserved} slots of the Redis cluster"
         return next(filter(None, (shard.trouble for shard in self._shards.values())), "")
 
+    @property
+    def probe_seconds(self) -> float:
+        """What the last probe took, of the slowest of all servers."""
+        return max((shard.probe_seconds for shard in self._shards.values()), default=0.0)
+
     def _worry(self) -> None:
         """Something is wrong, or moved: ask, and ask again until it is not."""
         self._worried = True
@@ -167,23 +173,36 @@ class Cluster:
         carriers = [self._nowhere] * SLOTS
         for share in topology.routes:
             key = (share.owner, topology.sharded)
-            shard = self._shards[key] = self._shards.get(key) or old.pop(key, None) or self._dial(key)
+            shard = self._shards.get(key) or old.pop(key, None) or self._dial(key, share)
+            self._shards[key] = shard
             carriers[share.first : share.last + 1] = [shard] * (share.last + 1 - share.first)
         self._carriers = carriers
+        for share in topology.routes:
+            shard = carriers[share.first]
+            if self.shard(shard.canary.topic) is not shard:
+                shard.watch(self._probe(share))
         moved = sum(map(self._move_from, [self._nowhere, *self._shards.values(), *old.values()]))
         for shard in old.values():
             self._run(shard.close(BrokerUnavailableError("the Redis cluster has changed")))
         return moved
 
-    def _dial(self, key: Key) -> Shard:
+    def _dial(self, key: Key, share: Share) -> Shard:
         place, sharded = key
         address, dialect = self._address.at(place), SHARDED if sharded else PLAIN
-        shard = Shard(address, {}, self._receive, self._timing, dialect, self._worry, self._sent_back)
+        shard = Shard(address, {}, self._ends, self._timing, dialect, self._worry, self._sent_back)
+        shard.watch(self._probe(share))
         shard.start()
         return shard
 
+    def _probe(self, share: Share) -> bytes:
+        """A topic for this node's probes that ``share`` has the slot of."""
+        return b"%s:{%d}" % (self._ends.probe, share.tag)
+
     def _move_from(self, shard: Shard) -> int:
-        topics = [topic for topic in shard.subscriber.topics() if self.shard(topic) is not shard]
+        probe = shard.canary.topic  # it stays, or goes with its shard
+        topics = [
+            topic for topic in shard.subscriber.topics() if topic != probe and self.shard(topic) is not shard
+        ]
         for topic in topics:
             self.shard(topic).subscriber.admit(topic, shard.subscriber.evict(topic))
         return len(topics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
 from redis.crc import key_slot
@@ -27,6 +28,11 @@ class Share:
     first: int
     last: int
     owner: Place
+
+    @property
+    def tag(self) -> int:
+        """A number whose digits, in braces within a name, put that name into one of these slots."""
+        return next(tag for tag in count() if self.first <= key_slot(b"%d" % tag) <= self.last)
 
 
 @dataclass(frozen=True, slots=True)
