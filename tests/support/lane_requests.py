@@ -151,6 +151,8 @@ WELL_SHAPED: dict[str, tuple[bytes, ...]] = {
     "spaces": (publish("Content-Length: \t 35 \t", "Host:  localhost "), LAST),
     "zeros": (publish("Content-Length: 00000035"), LAST),
     "ipv6 host": (publish("Host: [::1]:80"), LAST),
+    "wishes without a receipt": (publish(body=FORM + b"&wait=delivered&timeout=never"), LAST),
+    "json wishes without a receipt": (publish_json(body=JSON[:-1] + b',"wait":"delivered"}'), LAST),
     "utf-8": (publish(body="channel=café&message=żółw".encode()), LAST),
     "escaped utf-8": (publish(body=b"channel=caf%C3%A9&message=%00%E2%82%AC"), LAST),
     "large": (publish(body=b"channel=a&message=" + b"x" * 60_000), LAST),
@@ -195,6 +197,13 @@ _ODD_PUBLISH: dict[str, bytes] = {
     "expect": publish("Expect: 100-continue"),
     "te": publish("TE: trailers"),
     "upgrade h2c": publish("Upgrade: h2c", "Connection: Upgrade"),
+    "for a receipt": publish("Accept: application/json"),
+    "for a receipt of all": publish(
+        "Accept: text/html;q=0, application/json", body=FORM + b"&wait=delivered"
+    ),
+    "json for a receipt": publish_json("Accept: application/json", body=JSON[:-1] + b',"timeout":0.5}'),
+    "for a receipt too late": publish("Accept: application/json", body=FORM + b"&timeout=11"),
+    "json for a receipt too late": publish_json(body=JSON[:-1] + b',"timeout":11}'),
     "close": publish("Connection: close"),
     "odd connection": publish("Connection: keep-alive, close"),
     "unknown field": publish("X-Anything: 1"),

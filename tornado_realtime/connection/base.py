@@ -145,6 +145,19 @@ class Connection(ABC):
         """Offer one finished frame that answers the client, or asks for its answer; it is never dropped."""
         self.offer(Batch.of((frame,), kept=True))
 
+    def frames_taken(self, batch: Batch, before: Outbox | None) -> int:
+        """How many frames of a batch that was offered a moment ago the kernel has taken whole.
+
+        Args:
+            batch: What was offered last.
+            before: The outbox that was there when it was offered.
+        """
+        if before is not None or self._writing():
+            return 0
+        if self.outbox is None:
+            return len(batch.ends)
+        return batch.frames_between(0, len(batch.data) - self.outbox.size_bytes)
+
     def on_writable(self) -> None:
         """The kernel takes bytes again."""
         outbox = self.outbox

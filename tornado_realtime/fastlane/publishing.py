@@ -11,6 +11,7 @@ from tornado_realtime.errors import BrokerClosedError, PublishError
 from tornado_realtime.handlers.broadcast import PublishDoor
 from tornado_realtime.wire.form import FORM_TYPE, media_type, publication_from_form
 from tornado_realtime.wire.publish_json import JSON_TYPE, publications_from_json
+from tornado_realtime.wire.receipt import wants_receipt
 
 if TYPE_CHECKING:
     from tornado_realtime.fastlane.head import Fields
@@ -101,9 +102,9 @@ def permit(head: bytes, fields: Fields, path: LanePath, plan: LanePlan, peer: st
 
 
 def _is_plain(fields: Fields) -> bool:
-    """A body of known length, for a plain host, on a connection that stays."""
+    """A body of known length, for a plain host, on a connection that stays, from who wants no receipt."""
     stays = fields.get("connection", "keep-alive").lower() == "keep-alive"
-    return stays and fields.has_plain_host and fields.has_length
+    return stays and fields.has_plain_host and fields.has_length and not wants_receipt(fields.get("accept"))
 
 
 def _kind(fields: Fields) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 from tornado.web import stream_request_body
@@ -20,8 +21,10 @@ from tornado_realtime.handlers.batch import publish_all
 from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
-from tornado_realtime.wire.form import FORM_TYPE, media_type, publication_from_form
-from tornado_realtime.wire.publish_json import JSON_TYPE, publications_from_json
+from tornado_realtime.publication import Publication
+from tornado_realtime.wire.form import FORM_TYPE, media_type, publication_from_form, wish_from_form
+from tornado_realtime.wire.publish_json import JSON_TYPE, request_from_json
+from tornado_realtime.wire.receipt import Wish, wants_receipt
 
 logger = logging.getLogger(__name__)
 
@@ -88,35 +91,50 @@ class BroadcastHandler(PlainHandler):
         if self._is_too_long:
             self._refuse_length()
         # Without a body, whatever its type, there may be a form in the address.
-        if self._kind == JSON_TYPE and self._body:
-            await self._post_json()
-        else:
-            await self._post_form()
+        is_json = self._kind == JSON_TYPE and bool(self._body)
+        publications, wish = self._read_json() if is_json else self._read_form()
+        publish = partial(self._publish_all if is_json else self._publish, publications)
         self.set_status(202)
-        self.set_header("Content-Length", "0")
-
-    async def _post_form(self) -> None:
+        if not self._wants_receipt:
+            await publish()
+            self.set_header("Content-Length", "0")
+            return
         try:
-            publication = publication_from_form(
-                bytes(self._body) if self._kind == FORM_TYPE else None,
-                self.request.query.encode("latin-1", "replace"),
-                self.door.publication_bytes,
-            )
+            receipt = await self.door.hub.receipts.of(publications, publish, wish)
+        except BrokerError as error:
+            self._unavailable(error, **({"published": 0} if is_json else {}))
+        self.set_header("Content-Type", "application/json")
+        self.finish(receipt.text())
+
+    def _read_form(self) -> tuple[list[Publication], Wish]:
+        body = bytes(self._body) if self._kind == FORM_TYPE else None
+        query = self.request.query.encode("latin-1", "replace")
+        try:
+            publication = publication_from_form(body, query, self.door.publication_bytes)
+            return [publication], wish_from_form(body, query) if self._wants_receipt else Wish()
         except PublishError as error:
             self.refuse(_status_of(error), str(error))
+
+    def _read_json(self) -> tuple[list[Publication], Wish]:
         try:
-            await self.door.hub.publish(publication)
+            return request_from_json(bytes(self._body), self.door.publication_bytes)
+        except PublishError as error:
+            self._refuse_json(error)
+
+    async def _publish(self, publications: Sequence[Publication]) -> None:
+        try:
+            await self.door.hub.publish(publications[0])
         except BrokerError as error:
             self._unavailable(error)
 
-    async def _post_json(self) -> None:
-        try:
-            publications = publications_from_json(bytes(self._body), self.door.publication_bytes)
-        except PublishError as error:
-            self._refuse_json(error)
+    async def _publish_all(self, publications: Sequence[Publication]) -> None:
         outcome = await publish_all(self.door.hub, publications)
         if outcome.error is not None:
             self._unavailable(outcome.error, published=outcome.published)
+
+    @property
+    def _wants_receipt(self) -> bool:
+        return wants_receipt(self.request.headers.get("Accept", ""))
 
     @property
     def _is_kept(self) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tornado_realtime.metrics import Counters
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 SLICE_SIZE = 256
 
 Audience = dict["Connection", None]
+JobMaker = Callable[["Batch", Audience], "Job"]
 
 
 class Job:
@@ -104,6 +105,9 @@ class Channel:
             job.left.add(connection)
 
 
+Watch = Callable[[Channel, "list[Publication]"], Iterable[tuple["Sequence[Publication]", JobMaker]]]
+
+
 def batches(frames: Iterable[bytes], limits: Limits) -> Iterable[Batch]:
     """Join frames in order into batches that an empty outbox has room for.
 
@@ -133,6 +137,7 @@ class Fanout:
     Attributes:
         channels: Those with a subscriber, by name.
         idle: Set while nothing is on its way.
+        watch: Parts what is pending into runs, each with its kind of job, while receipts are wanted.
     """
 
     def __init__(
@@ -145,6 +150,7 @@ class Fanout:
         self.channels: dict[str, Channel] = {}
         self.idle = asyncio.Event()
         self.idle.set()
+        self.watch: Watch | None = None
         self._limits = limits
         self._call_soon = call_soon
         self._slice_size = slice_size
@@ -251,9 +257,16 @@ class Fanout:
     def _seal(self, channel: Channel) -> None:
         """Turn what is pending into jobs for those who are subscribed now."""
         pending, channel.pending = channel.pending, []
+        if self.watch is None:
+            self._seal_run(channel, pending, Job)
+            return
+        for run, make_job in self.watch(channel, pending):
+            self._seal_run(channel, run, make_job)
+
+    def _seal_run(self, channel: Channel, run: Sequence[Publication], make_job: JobMaker) -> None:
         for wire, audience in channel.audiences.items():
-            frames = self._encode(wire, pending)
-            channel.jobs.extend(Job(batch, audience) for batch in batches(frames, self._limits))
+            frames = self._encode(wire, run)
+            channel.jobs.extend(make_job(batch, audience) for batch in batches(frames, self._limits))
 
     def _encode(self, wire: Wire, publications: Iterable[Publication]) -> Iterator[bytes]:
         for publication in publications:

@@ -11,6 +11,7 @@ from tornado_realtime.hub.fanout import Fanout
 from tornado_realtime.hub.gate import Authorizer, Gate
 from tornado_realtime.hub.heart import Heart
 from tornado_realtime.hub.nodes import Nodes
+from tornado_realtime.hub.receipts import Receipts
 from tornado_realtime.hub.refusals import RefusalLog
 from tornado_realtime.hub.slow import LossLog
 from tornado_realtime.hub.turns import LoopTurns
@@ -48,6 +49,7 @@ class Hub:
 
     Attributes:
         nodes: What the nodes on this broker tell one another.
+        receipts: How far publications got, for publishers who ask.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Hub:
         self._counters = self.metrics.counters
         self.nodes = Nodes(broker, self._counters)
         self._fanout = Fanout(limits, loop.call_soon, counters=self._counters)
+        self.receipts = Receipts(self._fanout, self.nodes, loop)
         self._losses = LossLog(loop.time)
         self._gate = Gate(authorizer, self, limits.channels_size)
         self._refusals = RefusalLog(loop.time)
@@ -97,6 +100,7 @@ class Hub:
         deadline = self._loop.time() + timeout
         try:
             await self.nodes.close()
+            self.receipts.close()
             await self.broker.close()
             async with asyncio.timeout_at(deadline):
                 await self._fanout.idle.wait()
@@ -287,6 +291,7 @@ class Hub:
     def _leave(self, connection: Connection, channel: str) -> None:
         if self._fanout.unsubscribe(connection, channel):
             self.broker.unsubscribe(channel)
+            self.receipts.emptied(channel)
 
     def _reply(self, connection: Connection, frame: bytes | None) -> None:
         if frame is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tornado_realtime.channels import BAD_NAME, NAME_BYTES, is_good_name
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError
 from tornado_realtime.publication import Publication
+from tornado_realtime.wire.receipt import Wish, wish
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 """The media type of a body that ``publication_from_form`` reads."""
@@ -86,6 +87,16 @@ def publication_from_form(body: bytes | None, query: bytes, max_publication_size
     if not is_good_name(name):
         raise InvalidPublicationError(BAD_NAME)
     return Publication(name, data)
+
+
+def wish_from_form(body: bytes | None, query: bytes) -> Wish:
+    """What the fields ``wait`` and ``timeout`` of a form ask for, one whose publication was read already.
+
+    Raises:
+        InvalidPublicationError: If one of them cannot be used.
+    """
+    form = parse_form(body or b"", query)
+    return wish(*(form.get(name).decode("utf-8", "replace") for name in (b"wait", b"timeout")))
 
 
 def media_type(content_type: str | None) -> str:

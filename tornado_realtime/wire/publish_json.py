@@ -6,6 +6,7 @@
     {"channels": ["news", "sport"], "message": {"any": "JSON"}}
     {"batch": [{"channel": "news", "message": 1}, {"channels": ["a", "b"], "message": "hello"}]}
 
+Beside these there may be ``wait`` and ``timeout``, for a receipt.
 A message that is a string is the text itself. Any other is published as it is written, without white space
 around its parts: digits, the order of names and equal names stay.
 """
@@ -23,6 +24,7 @@ from tornado_realtime.channels import BAD_NAME, is_good_name
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError, PublishError
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.json_text import DECODER, without_white_space
+from tornado_realtime.wire.receipt import Wish, wish
 
 JSON_TYPE = "application/json"
 """The media type of a body that ``publications_from_json`` reads."""
@@ -30,13 +32,21 @@ MOST_PUBLICATIONS = 10_000
 """How many publications one body may make."""
 
 _ENTRY_KEYS = frozenset({"channel", "channels", "message"})
-_KEYS = _ENTRY_KEYS | {"batch"}
+_WISHES = ("wait", "timeout")
+_KEYS = _ENTRY_KEYS | {"batch", *_WISHES}
 _SHOWN_SIZE = 64
 _SPACES = re.compile(r"[ \t\r\n]*")
 
 
 def publications_from_json(body: bytes, max_publication_size: int) -> list[Publication]:
-    """The publications that a JSON body makes, in its order; all of them are good, or none is returned.
+    """The publications alone that a JSON body makes; see ``request_from_json``."""
+    return request_from_json(body, max_publication_size)[0]
+
+
+def request_from_json(body: bytes, max_publication_size: int) -> tuple[list[Publication], Wish]:
+    """The publications that a JSON body makes, in its order, and what it says of a receipt.
+
+    All of it is good, or nothing is returned.
 
     Args:
         body: One JSON object in UTF-8.
@@ -51,7 +61,7 @@ def publications_from_json(body: bytes, max_publication_size: int) -> list[Publi
     try:
         text = body.decode()
         value = DECODER.decode(text)
-        return _Reader(text, max_publication_size).publications(value)
+        return _Reader(text, max_publication_size).request(value)
     except UnicodeDecodeError:
         raise InvalidPublicationError("the body is not UTF-8") from None
     except JSONDecodeError as error:
@@ -76,9 +86,24 @@ class _Reader:
         self._limit = limit
         self._is_batch = False
 
-    def publications(self, value: Any) -> list[Publication]:
+    def request(self, value: Any) -> tuple[list[Publication], Wish]:
         """What ``value`` makes, which is the text as ``DECODER`` reads it."""
         fields = _fields(value, _KEYS, "the body")
+        wishes = {name: fields.pop(name) for name in _WISHES if name in fields}
+        # Judged first: what has passed has no bracket in it that ``_places`` could take for the batch's.
+        wanted = self._wish(wishes) if wishes else Wish()
+        return self._publications(fields), wanted
+
+    def _wish(self, fields: Mapping[str, Any]) -> Wish:
+        wait, seconds = fields.get("wait", ""), ""
+        if "wait" in fields and wait != "delivered":
+            raise InvalidPublicationError('wait must be "delivered"')
+        if "timeout" in fields:
+            start, stop = _members(self._text, _after_spaces(self._text, 0))[0]["timeout"]
+            seconds = self._text[start:stop]
+        return wish(wait, seconds)
+
+    def _publications(self, fields: Mapping[str, Any]) -> list[Publication]:
         if "batch" not in fields:
             return self._entry(fields, 0, MOST_PUBLICATIONS)
         if len(fields) > 1:
@@ -127,7 +152,7 @@ class _Reader:
         if not self._is_batch:
             return [_members(text, _after_spaces(text, 0))[0]["message"]]
         found = []
-        # Nothing but its name comes before the batch.
+        # Nothing with a bracket in it comes before the batch: see ``request``.
         place = text.index("[")
         while text[place] != "]":
             place = _after_spaces(text, place + 1)
