@@ -67,13 +67,17 @@ class Proxy:
         return len(chosen)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuses:
-            writer.close()
-            return
+        try:
+            if not self.refuses:
+                await self._carry(reader, writer)
+        finally:
+            # Also of one that was on its way to Redis when the loop ended.
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             from_server, server = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
-            writer.close()
             return
         pipe = _Pipe(writer, server)
         self._pipes.add(pipe)
