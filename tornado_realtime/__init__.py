@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tornado_realtime.version import __version__
 
 if TYPE_CHECKING:
-    from tornado_realtime.auth import User
+    from tornado_realtime.auth import ANONYMOUS, User
     from tornado_realtime.errors import (
         AuthError,
         BrokerClosedError,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tornado_realtime.settings import Settings
 
 __all__ = [
+    "ANONYMOUS",
     "AuthError",
     "BrokerClosedError",
     "BrokerError",
@@ -41,7 +42,7 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {"User": "auth", "Realtime": "realtime", "Settings": "settings"}
+_HOMES = {"ANONYMOUS": "auth", "User": "auth", "Realtime": "realtime", "Settings": "settings"}
 
 
 def __getattr__(name: str) -> object:

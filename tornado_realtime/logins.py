@@ -9,6 +9,7 @@ from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.keys import Key, Keys, OneKey, read_key_file, read_public_key, secret_key
 from tornado_realtime.auth.login import Login
 from tornado_realtime.errors import ConfigError
+from tornado_realtime.metrics import Counters
 from tornado_realtime.settings import JwtRule, Settings
 from tornado_realtime.settings.jwt import check_secret
 
@@ -34,18 +35,33 @@ def read_keys(settings: Settings) -> bytes:
     return content
 
 
-def make_authenticator(settings: Settings, keys: bytes, function: Authenticate | None) -> Authenticator:
+def make_authenticator(
+    settings: Settings, keys: bytes, function: Authenticate | None, counters: Counters
+) -> Authenticator:
     """What tells who somebody is.
 
     Args:
         settings: Of the instance.
         keys: What ``read_keys`` returned.
         function: The application's own; it is asked instead of everything else.
+        counters: Where refusals are counted.
     """
+    tokens: TokenReader | None = None
+    application: Authenticator | None = None
     if function is not None:
-        return FunctionAuthenticator(function, settings.auth_timeout)
-    tokens = TokenReader(_keys(settings, settings.jwt, keys), _rule(settings.jwt)) if settings.jwt else None
-    return Login(tokens, _endpoint(settings) if settings.asks_endpoint else None)
+        application = FunctionAuthenticator(function, settings.auth_timeout, settings.anonymous)
+    else:
+        if settings.jwt is not None:
+            tokens = TokenReader(_keys(settings, settings.jwt, keys), _rule(settings.jwt))
+        if settings.asks_endpoint:
+            application = _endpoint(settings)
+    return Login(
+        tokens,
+        application,
+        anonymous=settings.anonymous,
+        asks_about_all=function is not None,
+        counters=counters,
+    )
 
 
 def _endpoint(settings: Settings) -> Authenticator:

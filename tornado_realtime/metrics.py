@@ -36,7 +36,14 @@ _HELP: Mapping[str, str] = {
     "probes_late": "Probes that did not come back in time from the broker: this node may have been deaf.",
     "broker_ready": "1 if publications can be made and heard now, else 0.",
     "probe_seconds": "What the last probe took, to the broker and back; 0 without a driver that needs one.",
+    "logins_anonymous": "Handshakes let in without a login (anonymous on).",
+    "logins_refused_missing": "Handshakes refused because they showed no login.",
+    "logins_refused_token": "Handshakes refused because of a bad token.",
+    "logins_refused_expired": "Handshakes refused because the login had run out.",
+    "logins_refused_application": "Handshakes that the application refused.",
+    "logins_failed": "Handshakes refused because the application could not be asked, or answered nonsense.",
     "connections": "WebSocket connections open now.",
+    "users": "Users with an open connection now, anonymous ones not counted.",
     "channels": "Channels with a subscriber now.",
     "clients_backlogged": "Clients whose socket does not take everything now.",
     "outbox_frames": "Frames waiting in outboxes now.",
@@ -58,6 +65,12 @@ class Counters:
     slow_consumers: int = 0
     frames_dropped: int = 0
     logins_expired: int = 0
+    logins_anonymous: int = 0
+    logins_refused_missing: int = 0
+    logins_refused_token: int = 0
+    logins_refused_expired: int = 0
+    logins_refused_application: int = 0
+    logins_failed: int = 0
     gaps: int = 0
     gap_channels: int = 0
     node_messages_ignored: int = 0

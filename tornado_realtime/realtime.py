@@ -226,10 +226,10 @@ class Realtime:
             return
         self._loop, self._process = asyncio.get_running_loop(), os.getpid()
         self._is_draining = False
-        authenticator = make_authenticator(self.settings, self._keys, self._authenticate)
-        wrap = self._authenticator_wrapper
-        self._authenticator = wrap(authenticator) if wrap is not None else authenticator
         self._hub = self._make_hub()
+        counters, wrap = self._hub.metrics.counters, self._authenticator_wrapper
+        authenticator = make_authenticator(self.settings, self._keys, self._authenticate, counters)
+        self._authenticator = wrap(authenticator) if wrap is not None else authenticator
         try:
             await self._hub.start()
         except BaseException:

@@ -44,6 +44,7 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("canary off", {"canary": "off"}, {"canary": 0.0}),
     ("publish_timeout 500ms", {"publish_timeout": 0.5}, {"publish_timeout": 0.5}),
     ("auth_timeout 250ms", {"auth_timeout": 0.25}, {"auth_timeout": 0.25}),
+    ("anonymous on", {"anonymous": "on"}, {"anonymous": True}),
     ("broadcast_secret s3cret", {"broadcast_secret": "s3cret"}, {"broadcast_secret": "s3cret"}),
     ("broadcast_listen :8081", {"broadcast_listen": ":8081"}, {"broadcast_listen": ":8081"}),
     ("broadcast_listen [::1]:1", {"broadcast_listen": "[::1]:1"}, {"broadcast_listen": "[::1]:1"}),

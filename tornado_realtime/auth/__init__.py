@@ -7,9 +7,10 @@ from tornado_realtime.auth.endpoint import EndpointAuthenticator, peer_of
 from tornado_realtime.auth.function import Authenticate, FunctionAuthenticator
 from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.login import Login
-from tornado_realtime.auth.user import User, user_from_answer
+from tornado_realtime.auth.user import ANONYMOUS, User, user_from_answer
 
 __all__ = [
+    "ANONYMOUS",
     "Authenticate",
     "Authenticator",
     "Authorize",

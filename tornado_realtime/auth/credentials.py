@@ -31,6 +31,13 @@ def shown_token(headers: HeaderLines) -> str:
     return bearer_token(headers) or cookie(headers, COOKIE)
 
 
+def shows_nothing(headers: HeaderLines) -> bool:
+    """Whether there is nothing in a request that could say who sent it: no header, no cookie, no token."""
+    return not (
+        any(headers.get_list("Authorization")) or any(headers.get_list("Cookie")) or offered_token(headers)
+    )
+
+
 def bearer_token(headers: HeaderLines) -> str:
     """The token after ``Authorization: Bearer``, else among the subprotocols; empty if there is none."""
     authorization = headers.get_list("Authorization")

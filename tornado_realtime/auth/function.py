@@ -11,7 +11,8 @@ from typing import Any
 from tornado.httputil import HTTPServerRequest
 
 from tornado_realtime.auth.base import HeaderLines
-from tornado_realtime.auth.user import User, checked_user, user_from_answer
+from tornado_realtime.auth.credentials import shows_nothing
+from tornado_realtime.auth.user import ANONYMOUS, User, checked_user, user_from_answer
 from tornado_realtime.errors import AuthError, AuthInvalidError, AuthRefusedError, AuthTimeoutError
 
 logger = logging.getLogger(__name__)
@@ -23,16 +24,18 @@ Authenticate = Callable[[HTTPServerRequest], Answer | Awaitable[Answer]]
 class FunctionAuthenticator:
     """Asks ``function(request)``, plain or async, who it is.
 
-    The function returns a user id, a ``User``, a mapping ``{"id", "info"?, "exp"?, "ttl"?}``, or None
-    for "nobody". A plain function runs on the loop: it must not wait for anything.
+    The function returns a user id, a ``User``, ``ANONYMOUS``, a mapping ``{"id", "info"?, "exp"?, "ttl"?}``,
+    or None for "nobody". A plain function runs on the loop: it must not wait for anything.
 
     Args:
         function: The application's.
         timeout: Seconds an async one may take.
+        anonymous: Whether "nobody" is anonymous, where the request shows nothing.
     """
 
-    def __init__(self, function: Authenticate, timeout: float) -> None:
+    def __init__(self, function: Authenticate, timeout: float, anonymous: bool = False) -> None:
         self._function = function
+        self._anonymous = anonymous
         self._timeout = timeout
 
     async def authenticate(self, request: HTTPServerRequest) -> User:
@@ -48,6 +51,8 @@ class FunctionAuthenticator:
         except Exception as error:
             logger.exception("the authenticate function failed")
             raise AuthInvalidError("the authenticate function failed") from error
+        if answer is None and self._anonymous and shows_nothing(request.headers):
+            return ANONYMOUS
         return _user(answer)
 
     def authenticate_now(self, headers: HeaderLines) -> User | None:
@@ -60,9 +65,9 @@ class FunctionAuthenticator:
 
 def _user(answer: object) -> User:
     if answer is None:
-        raise AuthRefusedError("nobody is logged in")
+        raise AuthRefusedError("nobody is logged in", "missing")
     if isinstance(answer, User):
-        return checked_user(answer)
+        return answer if answer is ANONYMOUS else checked_user(answer)
     if isinstance(answer, str):
         return user_from_answer({"id": answer})
     if isinstance(answer, Mapping):

@@ -7,10 +7,11 @@ import logging
 from tornado.httputil import HTTPServerRequest
 
 from tornado_realtime.auth.base import Authenticator, HeaderLines
-from tornado_realtime.auth.credentials import shown_token
+from tornado_realtime.auth.credentials import shown_token, shows_nothing
 from tornado_realtime.auth.jwt import TokenReader
-from tornado_realtime.auth.user import User
-from tornado_realtime.errors import AuthRefusedError
+from tornado_realtime.auth.user import ANONYMOUS, User
+from tornado_realtime.errors import AuthError, AuthRefusedError
+from tornado_realtime.metrics import Counters
 
 logger = logging.getLogger(__name__)
 
@@ -18,34 +19,57 @@ logger = logging.getLogger(__name__)
 class Login:
     """Asks in order, and stops at the first answer.
 
-    A token that is shown decides alone: a bad one is a refusal, whatever else the request shows.
+    A token that is shown decides alone: a bad one is a refusal, whatever else the request shows. Nobody who
+    shows something and is refused becomes anonymous.
 
     Args:
         tokens: Reads tokens; None if they are not read here.
         application: Is asked about requests without a token; None if nobody is.
+        anonymous: Whether who shows nothing is let in.
+        asks_about_all: Whether the application is asked even about those.
+        counters: Where refusals are counted; its own when left out.
     """
 
-    def __init__(self, tokens: TokenReader | None, application: Authenticator | None) -> None:
+    def __init__(
+        self,
+        tokens: TokenReader | None,
+        application: Authenticator | None,
+        *,
+        anonymous: bool = False,
+        asks_about_all: bool = False,
+        counters: Counters | None = None,
+    ) -> None:
         self._tokens = tokens
         self._application = application
+        self._anonymous = anonymous
+        self._asks_about_all = asks_about_all
+        self._counters = counters if counters is not None else Counters()
 
     async def authenticate(self, request: HTTPServerRequest) -> User:
         """See Authenticator."""
-        token = self._token(request.headers)
-        if self._tokens is not None and token:
-            return await self._tokens.read(token)
-        if self._application is not None:
-            return await self._application.authenticate(request)
-        raise AuthRefusedError("there is no token", "missing")
+        try:
+            user = self._admitted(await self._find(request))
+        except AuthError as error:
+            self._count(error)
+            raise
+        if user.is_anonymous:
+            self._counters.logins_anonymous += 1
+        return user
 
     def authenticate_now(self, headers: HeaderLines) -> User | None:
-        """See Authenticator."""
+        """See Authenticator. Refusals are not counted: whoever asks has the request asked about in full."""
         token = self._token(headers)
         if self._tokens is not None and token:
             return self._tokens.read_now(token)
-        if self._application is not None:
-            return self._application.authenticate_now(headers)
-        raise AuthRefusedError("there is no token", "missing")
+        if self._application is None:
+            user: User | None = self._nobody()
+        elif self._is_nobody(headers):
+            user = ANONYMOUS
+        else:
+            user = self._application.authenticate_now(headers)
+        if user is not None and self._admitted(user).is_anonymous:
+            self._counters.logins_anonymous += 1
+        return user
 
     def close(self) -> None:
         """See Authenticator."""
@@ -53,5 +77,34 @@ class Login:
             if part is not None:
                 part.close()
 
+    async def _find(self, request: HTTPServerRequest) -> User:
+        token = self._token(request.headers)
+        if self._tokens is not None and token:
+            return await self._tokens.read(token)
+        if self._application is None:
+            return self._nobody()
+        if self._is_nobody(request.headers):
+            return ANONYMOUS
+        return await self._application.authenticate(request)
+
     def _token(self, headers: HeaderLines) -> str:
         return shown_token(headers) if self._tokens is not None else ""
+
+    def _is_nobody(self, headers: HeaderLines) -> bool:
+        """Whether there is nothing to ask the application about."""
+        return self._anonymous and not self._asks_about_all and shows_nothing(headers)
+
+    def _nobody(self) -> User:
+        if self._anonymous:
+            return ANONYMOUS
+        raise AuthRefusedError("there is no token", "missing")
+
+    def _admitted(self, user: User) -> User:
+        if user.is_anonymous and not self._anonymous:
+            raise AuthRefusedError("anonymous visitors are let in only with `anonymous on`", "missing")
+        return user
+
+    def _count(self, error: AuthError) -> None:
+        name = f"refused_{error.kind}" if isinstance(error, AuthRefusedError) else "failed"
+        setattr(self._counters, f"logins_{name}", getattr(self._counters, f"logins_{name}") + 1)
+        logger.debug("login refused: %s", error)

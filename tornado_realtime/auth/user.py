@@ -19,7 +19,7 @@ class User:
     """Somebody who is logged in.
 
     Attributes:
-        id: Not empty.
+        id: Not empty, except that of ``ANONYMOUS``.
         info: Whatever the application said about them, as JSON values.
         expires: Unix time at which the login runs out; None if never, or not known.
         issued: Unix time at which it was proved who it is; None for now.
@@ -32,6 +32,15 @@ class User:
     issued: float | None = None
     claims: Mapping[str, Any] | None = None
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether this is nobody in particular, let in by ``anonymous on``."""
+        return not self.id
+
+
+ANONYMOUS = User("")
+"""Whoever shows no login, where ``anonymous on`` lets them in."""
+
 
 def kept_claims(claims: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any] | None:
     """Those of ``claims`` that have one of these names; None if there are none, so that nothing is kept."""
@@ -41,6 +50,8 @@ def kept_claims(claims: Mapping[str, Any], names: Collection[str]) -> Mapping[st
 def user_from_answer(answer: Mapping[str, Any], now: float | None = None) -> User:
     """Read ``{"id", "info"?, "exp"?, "ttl"?}``; ``id`` in any case, as the seed reads it.
 
+    ``{"anonymous": true}`` is nobody in particular.
+
     Args:
         answer: The decoded object.
         now: Unix time; the clock's when left out.
@@ -49,6 +60,8 @@ def user_from_answer(answer: Mapping[str, Any], now: float | None = None) -> Use
         AuthInvalidError: There is no usable ``id``, or ``exp`` or ``ttl`` is no number.
         AuthRefusedError: The login has run out already.
     """
+    if answer.get("anonymous") is True:
+        return ANONYMOUS
     now = time.time() if now is None else now
     found = [value for key, value in answer.items() if str(key).lower() == "id" and value is not None]
     identity = found[-1] if found else ""

@@ -15,6 +15,7 @@ from tornado_realtime.hub.receipts import Receipts
 from tornado_realtime.hub.refusals import RefusalLog
 from tornado_realtime.hub.slow import LossLog
 from tornado_realtime.hub.turns import LoopTurns
+from tornado_realtime.hub.users import Users
 from tornado_realtime.metrics import Gauge, Registry
 from tornado_realtime.poller import make_poller
 from tornado_realtime.wire.base import Farewell
@@ -50,6 +51,7 @@ class Hub:
     Attributes:
         nodes: What the nodes on this broker tell one another.
         receipts: How far publications got, for publishers who ask.
+        users: Whose connections they are.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Hub:
         self.broker = broker
         self.poller = poller if poller is not None else make_poller(loop)
         self.connections: set[Connection] = set()
+        self.users = Users()
         self._loop = loop
         self._heart = heart if heart is not None else Heart(loop)
         self._turns = LoopTurns(loop)
@@ -189,6 +192,7 @@ class Hub:
             "broker_ready": lambda: int(self.broker.health.ready),
             "probe_seconds": lambda: self.broker.probe_seconds,
             "connections": lambda: len(self.connections),
+            "users": lambda: len(self.users),
             "channels": lambda: len(self._fanout.channels),
             "clients_backlogged": lambda: len(self._heart.slow),
             "outbox_frames": lambda: waiting(lambda outbox: outbox.frames),
@@ -201,6 +205,7 @@ class Hub:
     def opened(self, connection: Connection) -> None:
         """A handshake succeeded; called before the connection begins to read."""
         self.connections.add(connection)
+        self.users.add(connection)
         self._counters.connections_opened += 1
         self._heart.opened(connection)
         logger.debug("connection opened, %d now", len(self.connections))
@@ -241,6 +246,7 @@ class Hub:
         """See connection.Owner: the one place that undoes every subscription."""
         self._heart.closing(connection)
         self._gate.forget(connection)
+        self.users.discard(connection)
         for channel in connection.channels:
             self._leave(connection, channel)
         connection.channels.clear()

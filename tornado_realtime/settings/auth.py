@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from tornado_realtime.settings.jwt import JWT_BLOCK
-from tornado_realtime.settings.option import Option, duration, no_words, url
+from tornado_realtime.settings.option import Option, duration, no_words, one_of, url
 from tornado_realtime.settings.values import DEFAULT_AUTH_ENDPOINT
+
+
+def _anonymous(words: Sequence[str]) -> dict[str, Any]:
+    return {"anonymous": one_of("anonymous", "on", "off")(words)["anonymous"] == "on"}
+
 
 AUTH_OPTIONS: tuple[Option, ...] = (
     Option(
@@ -31,5 +39,12 @@ AUTH_OPTIONS: tuple[Option, ...] = (
         "`AUTH_TOKEN` or after `Authorization: Bearer`; `exp` ends the connection. KEY is `secret SECRET`, "
         "`secret_file FILE`, `public_key FILE` or `jwks_url URL`.",
         block=JWT_BLOCK,
+    ),
+    Option(
+        "anonymous",
+        _anonymous,
+        "on|off",
+        "off",
+        "Lets visitors in who show no login at all. One that is shown and bad, or has run out, is refused.",
     ),
 )

@@ -35,6 +35,7 @@ class Settings:
     auth_timeout: float = 5.0
     jwt: JwtRule | None = None
     channels: tuple[ChannelRule, ...] = ()
+    anonymous: bool = False
     broadcast_secret: str = field(default="", repr=False)
     broadcast_listen: str = ""
     allowed_origins: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from base64 import urlsafe_b64encode
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.auth_endpoint import answer, endpoint
 from tests.support.realtime_world import UPGRADE, World, serving
+from tornado_realtime.auth import ANONYMOUS
 from tornado_realtime.realtime import Realtime
 
 SECRET = "k" * 32
@@ -72,5 +74,101 @@ def test_the_endpoint_alone_gets_the_token_as_a_header() -> None:
             sent = [asked.headers["Authorization"] for asked in auth.asked]
             assert sent == ["Bearer opaque", "Basic abc"]
             assert all("Sec-Websocket-Protocol" not in asked.headers for asked in auth.asked)
+
+    asyncio.run(main())
+
+
+# -- nobody ----------------------------------------------------------------------------------------------
+
+
+def counted(world: World) -> dict[str, float]:
+    """The logins that are counted, and how often."""
+    values = world.hub.metrics.values()
+    return {
+        name.removeprefix("logins_"): value for name, value in values.items() if "logins_" in name and value
+    }
+
+
+def test_anonymous_must_be_asked_for() -> None:
+    async def main() -> None:
+        async with serving(Realtime(jwt={"secret": SECRET})) as world:
+            assert (await world.knock()).status == 401
+            assert counted(world) == {"refused_missing": 1}
+        async with serving(Realtime(jwt={"secret": SECRET}, anonymous="on")) as world:
+            client = await world.open("news")
+            (connection,) = world.hub.connections
+            assert connection.user is ANONYMOUS
+            assert connection.user.is_anonymous
+            await world.realtime.publish("news", "hello")
+            assert await client.text() == b"hello"
+
+    asyncio.run(main())
+
+
+def test_what_is_shown_and_bad_never_becomes_anonymous() -> None:
+    async def main() -> None:
+        async with serving(Realtime(jwt={"secret": SECRET}, anonymous="on")) as world:
+            for shown in (
+                f"Cookie: AUTH_TOKEN={token(exp=1)}",
+                "Cookie: AUTH_TOKEN=rubbish",
+                f"Authorization: Bearer {token(sub='')}",
+                "Sec-WebSocket-Protocol: bearer.rubbish",
+            ):
+                assert (await world.knock(*UPGRADE, shown)).status == 401, shown
+            assert counted(world) == {"refused_token": 4}
+            # These say nothing about who it is.
+            for shown in ("Cookie: theme=dark; AUTH_TOKEN=", "Authorization: Basic Zm9vOmJhcg=="):
+                assert (await world.knock(*UPGRADE, shown)).status == 101, shown
+            assert counted(world) == {"refused_token": 4, "anonymous": 2}
+
+    asyncio.run(main())
+
+
+def test_a_token_that_was_good_is_not_anonymous_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with serving(Realtime(jwt={"secret": SECRET}, anonymous="on")) as world:
+            shown = f"Cookie: AUTH_TOKEN={token(exp=int(time.time()) + 100)}"
+            assert (await world.knock(*UPGRADE, shown)).status == 101
+            later = time.time() + 200
+            monkeypatch.setattr(time, "time", lambda: later)
+            assert (await world.knock(*UPGRADE, shown)).status == 401
+            assert counted(world) == {"refused_expired": 1}
+
+    asyncio.run(main())
+
+
+def test_the_endpoint_is_asked_about_everybody_who_shows_something() -> None:
+    async def main() -> None:
+        async with endpoint(
+            answer(401), answer(200, b'{"anonymous":true}'), answer(200, b'{"id":""}')
+        ) as auth:
+            async with serving(Realtime(auth_endpoint=auth.url, anonymous="on")) as world:
+                assert (await world.knock()).status == 101
+                assert len(auth.asked) == 0
+                assert [(await world.knock(*UPGRADE, "Cookie: a=b")).status for _ in range(3)] == [
+                    401,
+                    101,
+                    500,
+                ]
+                assert counted(world) == {"anonymous": 2, "refused_application": 1, "failed": 1}
+            auth.answers = [answer(200, b'{"anonymous":true}')]
+            async with serving(Realtime(auth_endpoint=auth.url)) as world:
+                assert (await world.knock()).status == 401
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_a_function_may_know_visitors_by_anything(anonymous: bool) -> None:
+    answers: dict[str | None, Any] = {"ada": "ada", "any": ANONYMOUS, None: None}
+
+    async def main() -> None:
+        options: dict[str, Any] = {"anonymous": "on"} if anonymous else {}
+        realtime = Realtime(authenticate=lambda request: answers[request.headers.get("X-Name")], **options)
+        async with serving(realtime) as world:
+            assert (await world.knock(*UPGRADE, "X-Name: ada")).status == 101
+            assert (await world.knock(*UPGRADE, "X-Name: any")).status == (101 if anonymous else 401)
+            assert (await world.knock(*UPGRADE)).status == (101 if anonymous else 401)
+            assert (await world.knock(*UPGRADE, "Cookie: a=b")).status == 401
 
     asyncio.run(main())
