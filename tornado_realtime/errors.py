@@ -10,6 +10,7 @@
     │   ├── AuthRefusedError        the application said no (401)
     │   ├── AuthUnavailableError    the application could not be asked (502)
     │   ├── AuthTimeoutError        the application took too long (504)
+    │   ├── AuthBusyError           the application is spared now, try again (503)
     │   └── AuthInvalidError        the application's answer makes no sense (500)
     ├── PublishError              a publication that was not taken
     │   ├── PublicationTooLargeError  above max_publication_size (413)
@@ -122,6 +123,21 @@ class AuthTimeoutError(AuthError):
     """The application took longer than ``auth_timeout``."""
 
     status = 504
+
+
+class AuthBusyError(AuthError):
+    """The application is spared now: it is down, or too many wait.
+
+    Args:
+        reason: For our log.
+        retry_after: Seconds from now on.
+    """
+
+    status = 503
+
+    def __init__(self, reason: str, retry_after: float) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class AuthInvalidError(AuthError):

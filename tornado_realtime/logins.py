@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from tornado_realtime.auth import Authenticate, Authenticator, EndpointAuthenticator, FunctionAuthenticator
+from tornado_realtime.auth.backend import Care
 from tornado_realtime.auth.claims import TokenRule
 from tornado_realtime.auth.jwks import PublishedKeys
 from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.keys import Key, Keys, OneKey, read_key_file, read_public_key, secret_key
 from tornado_realtime.auth.login import Login
 from tornado_realtime.errors import ConfigError
-from tornado_realtime.metrics import Counters
+from tornado_realtime.metrics import Registry
 from tornado_realtime.settings import JwtRule, Settings
 from tornado_realtime.settings.jwt import check_secret
 
@@ -36,7 +37,7 @@ def read_keys(settings: Settings) -> bytes:
 
 
 def make_authenticator(
-    settings: Settings, keys: bytes, function: Authenticate | None, counters: Counters
+    settings: Settings, keys: bytes, function: Authenticate | None, metrics: Registry
 ) -> Authenticator:
     """What tells who somebody is.
 
@@ -44,7 +45,7 @@ def make_authenticator(
         settings: Of the instance.
         keys: What ``read_keys`` returned.
         function: The application's own; it is asked instead of everything else.
-        counters: Where refusals are counted.
+        metrics: Where questions and refusals are counted.
     """
     tokens: TokenReader | None = None
     application: Authenticator | None = None
@@ -54,18 +55,32 @@ def make_authenticator(
         if settings.jwt is not None:
             tokens = TokenReader(_keys(settings, settings.jwt, keys), _rule(settings.jwt))
         if settings.asks_endpoint:
-            application = _endpoint(settings)
+            application = _endpoint(settings, metrics)
     return Login(
         tokens,
         application,
         anonymous=settings.anonymous,
         asks_about_all=function is not None,
-        counters=counters,
+        counters=metrics.counters,
     )
 
 
-def _endpoint(settings: Settings) -> Authenticator:
-    return EndpointAuthenticator(settings.auth_endpoint, settings.auth_timeout, settings.trusted_proxies)
+def _endpoint(settings: Settings, metrics: Registry) -> Authenticator:
+    found = EndpointAuthenticator(
+        settings.auth_endpoint,
+        Care(settings.auth_timeout, settings.auth_concurrency, settings.auth_queue),
+        settings.trusted_proxies,
+        remembered=settings.auth_cache,
+        counters=metrics.counters,
+    )
+    metrics.add(
+        {
+            "auth_questions_running": lambda: found.backend.turns.running,
+            "auth_questions_waiting": lambda: found.backend.turns.waiting,
+            "auth_endpoint_down": lambda: int(found.backend.is_down),
+        }
+    )
+    return found
 
 
 def _rule(rule: JwtRule) -> TokenRule:

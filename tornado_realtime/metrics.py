@@ -41,7 +41,14 @@ _HELP: Mapping[str, str] = {
     "logins_refused_token": "Handshakes refused because of a bad token.",
     "logins_refused_expired": "Handshakes refused because the login had run out.",
     "logins_refused_application": "Handshakes that the application refused.",
+    "logins_busy": "Handshakes refused with 503 because the application was spared.",
     "logins_failed": "Handshakes refused because the application could not be asked, or answered nonsense.",
+    "auth_questions": "Questions that the application was asked.",
+    "auth_questions_shared": "Visitors who got the answer to an equal question under way.",
+    "auth_cache_hits": "Visitors who were remembered (auth_cache).",
+    "auth_questions_running": "Questions under way to the application now.",
+    "auth_questions_waiting": "Questions that wait for their turn now.",
+    "auth_endpoint_down": "1 while the application is not asked because it is down.",
     "connections": "WebSocket connections open now.",
     "users": "Users with an open connection now, anonymous ones not counted.",
     "channels": "Channels with a subscriber now.",
@@ -71,6 +78,10 @@ class Counters:
     logins_refused_expired: int = 0
     logins_refused_application: int = 0
     logins_failed: int = 0
+    logins_busy: int = 0
+    auth_questions: int = 0
+    auth_questions_shared: int = 0
+    auth_cache_hits: int = 0
     gaps: int = 0
     gap_channels: int = 0
     node_messages_ignored: int = 0
@@ -105,6 +116,10 @@ class Registry:
         self.counters = Counters()
         self._broker = broker if broker is not None else BrokerCounters()
         self._gauges = dict(gauges)
+
+    def add(self, gauges: Mapping[str, Gauge]) -> None:
+        """More of them, from whoever else can be asked."""
+        self._gauges |= gauges
 
     def values(self) -> dict[str, float]:
         """Every value now, by name without prefix."""

@@ -82,3 +82,14 @@ def forwarded_for(peer: str, forwarded: Sequence[str], trusted: Sequence[Network
     if forwarded and is_within(peer, trusted):
         return ", ".join([*(value.strip() for value in forwarded), peer])
     return peer
+
+
+def neighbourhood(address: str) -> str:
+    """What stands for everybody who may be the same visitor: an IPv4 address, 64 bits of an IPv6 one.
+
+    A single IPv6 customer has 2^64 addresses, so those would make as many lines in a queue.
+    """
+    found = parse_address(address)
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((int(found) >> 64 << 64, 64)))
+    return str(found) if found is not None else address

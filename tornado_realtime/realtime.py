@@ -227,8 +227,8 @@ class Realtime:
         self._loop, self._process = asyncio.get_running_loop(), os.getpid()
         self._is_draining = False
         self._hub = self._make_hub()
-        counters, wrap = self._hub.metrics.counters, self._authenticator_wrapper
-        authenticator = make_authenticator(self.settings, self._keys, self._authenticate, counters)
+        metrics, wrap = self._hub.metrics, self._authenticator_wrapper
+        authenticator = make_authenticator(self.settings, self._keys, self._authenticate, metrics)
         self._authenticator = wrap(authenticator) if wrap is not None else authenticator
         try:
             await self._hub.start()

@@ -12,6 +12,7 @@ from tornado_realtime.peers import (
     forwarded_for,
     is_loopback,
     is_within,
+    neighbourhood,
     parse_address,
     parse_network,
 )
@@ -79,3 +80,18 @@ def test_forwarded_for_is_kept_and_extended_for_trusted_peers_only() -> None:
     assert forwarded_for("10.0.0.1", [], PROXIES) == "10.0.0.1"
     assert forwarded_for("192.0.2.1", ["1.1.1.1"], PROXIES) == "192.0.2.1"
     assert forwarded_for("10.0.0.1", ["1.1.1.1"], ()) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::%eth0", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("odd", "odd"),
+    ],
+)
+def test_neighbourhoods(address: str, found: str) -> None:
+    assert neighbourhood(address) == found

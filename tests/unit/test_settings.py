@@ -44,6 +44,13 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("canary off", {"canary": "off"}, {"canary": 0.0}),
     ("publish_timeout 500ms", {"publish_timeout": 0.5}, {"publish_timeout": 0.5}),
     ("auth_timeout 250ms", {"auth_timeout": 0.25}, {"auth_timeout": 0.25}),
+    ("auth_concurrency 8", {"auth_concurrency": 8}, {"auth_concurrency": 8}),
+    (
+        "auth_concurrency 8 100",
+        {"auth_concurrency": [8, 100]},
+        {"auth_concurrency": 8, "auth_queue": 100},
+    ),
+    ("auth_cache 10s", {"auth_cache": "10s"}, {"auth_cache": 10.0}),
     ("anonymous on", {"anonymous": "on"}, {"anonymous": True}),
     ("broadcast_secret s3cret", {"broadcast_secret": "s3cret"}, {"broadcast_secret": "s3cret"}),
     ("broadcast_listen :8081", {"broadcast_listen": ":8081"}, {"broadcast_listen": ":8081"}),
@@ -122,6 +129,9 @@ WRONG: list[tuple[str, str]] = [
     ("canary 0", "canary must be off, or 100ms or longer, not '0'"),
     ("canary 99ms", "canary must be off, or 100ms or longer, not '99ms'"),
     ("canary no", "canary 'no' is not a duration: write something like 10s, 500ms, 1h30m or 2d"),
+    ("auth_concurrency 0", "auth_concurrency needs a number from 1 to 99999, not '0'"),
+    ("auth_concurrency 8 x", "auth_concurrency needs a number from 1 to 99999, not 'x'"),
+    ("auth_cache -1s", "auth_cache must be longer than nothing, not '-1s'"),
     ("auth_timeout 0", "auth_timeout must be longer than nothing, not '0'"),
     ("auth_timeout -1s", "auth_timeout must be longer than nothing, not '-1s'"),
     (

@@ -74,7 +74,7 @@ def _anyone(refusal: Refusal, user: User, match: Match) -> Refusal | None:
 
 
 def _authenticated(refusal: Refusal, user: User, match: Match) -> Refusal | None:
-    return None
+    return refusal if user.is_anonymous else None
 
 
 def _user(refusal: Refusal, user: User, match: Match) -> Refusal | None:

@@ -27,12 +27,17 @@ class Authenticator(Protocol):
             AuthRefusedError: Nobody that the application knows (401).
             AuthUnavailableError: The application could not be asked (502).
             AuthTimeoutError: It took too long (504).
+            AuthBusyError: It is spared now (503).
             AuthInvalidError: Its answer makes no sense (500).
         """
         ...
 
-    def authenticate_now(self, headers: HeaderLines) -> User | None:
+    def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
         """The user that these header fields prove, if that can be told without asking anybody; else None.
+
+        Args:
+            headers: Of the request.
+            peer: Address of the socket's other end; empty for a Unix socket.
 
         Raises:
             AuthError: They prove that it is nobody.

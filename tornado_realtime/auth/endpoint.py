@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
+import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
-from tornado.util import TimeoutError as TornadoTimeoutError
 
+from tornado_realtime.auth.backend import Backend, Care
 from tornado_realtime.auth.base import HeaderLines
 from tornado_realtime.auth.credentials import offered_token
-from tornado_realtime.auth.question import Answer, Asker
-from tornado_realtime.auth.user import User, user_from_answer
+from tornado_realtime.auth.shared import Memory, Shared
+from tornado_realtime.auth.user import ANONYMOUS, User, user_from_answer
 from tornado_realtime.errors import (
+    AuthBusyError,
     AuthError,
     AuthInvalidError,
     AuthRefusedError,
     AuthTimeoutError,
 )
+from tornado_realtime.metrics import Counters
 from tornado_realtime.peers import Network, client_address, forwarded_for
 
 logger = logging.getLogger(__name__)
 
-ANSWER_BYTES = 64 * 1024
-# Questions under way at once; more wait, within the same time-out.
-CONCURRENCY_SIZE = 256
 _FORWARDED_HEADERS = ("Authorization", "Cookie", "User-Agent")
 
 
@@ -38,66 +38,101 @@ class EndpointAuthenticator:
     200 with ``{"id": "..."}`` is a yes, any other status a no. Redirects are followed within the same
     origin only: elsewhere the visitor's cookies have no business.
 
+    Two visitors share an answer, at the same time or out of memory, only if the endpoint is told exactly the
+    same of both, their addresses included: it may look at any of it.
+
     Args:
         url: http or https.
-        timeout: Seconds for the whole question, redirects included.
+        care: How much is asked of it.
         trusted_proxies: Peers whose X-Forwarded-For is passed on; everybody else's is discarded.
+        remembered: Seconds for which a yes is remembered.
+        claims: Names of what users keep of the answer.
+        counters: Where questions are counted; its own when left out.
     """
 
-    def __init__(self, url: str, timeout: float, trusted_proxies: Sequence[Network] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        care: Care | None = None,
+        trusted_proxies: Sequence[Network] = (),
+        *,
+        remembered: float = 0.0,
+        claims: Collection[str] = (),
+        counters: Counters | None = None,
+    ) -> None:
         self._url = urlsplit(url)
-        self._timeout = timeout
         self._trusted = tuple(trusted_proxies)
-        self._asker = Asker(ANSWER_BYTES, timeout)
-        self._slots = asyncio.Semaphore(CONCURRENCY_SIZE)
+        self._claims = claims
+        self._counters = counters if counters is not None else Counters()
         # For the log: what may be secret is left out.
         self._name = f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}{self._url.path}"
+        self.backend = Backend(self._name, care if care is not None else Care(), self._counters)
+        self._memory = Memory(remembered)
+        self._shared: Shared[User] = Shared()
 
     async def authenticate(self, request: HTTPServerRequest) -> User:
         """See Authenticator."""
+        peer = peer_of(request)
+        headers = self._headers(request.headers, peer)
+        digest = self._memory.digest(list(headers.get_all()))
+        user = self._remembered(digest)
+        if user is not None:
+            return user
+        if self._shared.is_asking(digest):
+            self._counters.auth_questions_shared += 1
+        client = client_address(peer, request.headers.get_list("X-Forwarded-For"), self._trusted)
+        return await self._shared.ask(digest, lambda: self._ask(digest, headers, client))
+
+    def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
+        """The user who was found a moment ago; None if somebody has to be asked."""
+        if not len(self._memory):
+            return None
+        return self._remembered(self._memory.digest(list(self._headers(headers, peer).get_all())))
+
+    def close(self) -> None:
+        """See Authenticator."""
+        self._memory.clear()
+        self.backend.close()
+
+    def _remembered(self, digest: bytes) -> User | None:
+        user = self._memory.find(digest)
+        if user is not None:
+            self._counters.auth_cache_hits += 1
+        return user
+
+    async def _ask(self, digest: bytes, headers: HTTPHeaders, client: str) -> User:
+        asked = time.time()
         try:
-            answer = await asyncio.wait_for(self._ask(self._headers(request)), self._timeout)
+            answer = await self.backend.ask(self._url, headers, client)
             if answer.status != 200:
                 raise AuthRefusedError(f"the auth endpoint answered {answer.status}")
-            return user_from_answer(_read(answer.body))
-        except (TimeoutError, TornadoTimeoutError) as error:
-            logger.warning("auth endpoint %s took longer than %g s", self._name, self._timeout)
-            raise AuthTimeoutError("the auth endpoint took too long") from error
-        except AuthRefusedError:
+            user = replace(user_from_answer(_read(answer.body), claims=self._claims), issued=asked)
+        except (AuthRefusedError, AuthBusyError, AuthTimeoutError):
             raise
         except AuthError as error:
             logger.error("auth endpoint %s: %s", self._name, error)
             raise
+        if user.is_anonymous:
+            return ANONYMOUS
+        self._memory.keep(digest, user)
+        return user
 
-    def authenticate_now(self, headers: HeaderLines) -> User | None:
-        """None: somebody has to be asked."""
-        return None
-
-    def close(self) -> None:
-        """See Authenticator."""
-        self._asker.close()
-
-    def _headers(self, request: HTTPServerRequest) -> HTTPHeaders:
+    def _headers(self, given: HeaderLines, peer: str) -> HTTPHeaders:
         headers = HTTPHeaders()
         for name in _FORWARDED_HEADERS:
-            values = request.headers.get_list(name)
+            values = given.get_list(name)
             if values and values[0]:
                 headers[name] = values[0]
-        token = offered_token(request.headers)
+        token = offered_token(given)
         if token and "Authorization" not in headers:
             headers["Authorization"] = f"Bearer {token}"
         if self._url.username is not None and "Authorization" not in headers:
             headers["Authorization"] = _basic(self._url)
-        peer = peer_of(request)
-        hops = request.headers.get_list("X-Forwarded-For")
+        hops = given.get_list("X-Forwarded-For")
         if peer:
             headers["X-Forwarded-For"] = forwarded_for(peer, hops, self._trusted)
             headers["X-Real-IP"] = client_address(peer, hops, self._trusted)
         return headers
-
-    async def _ask(self, headers: HTTPHeaders) -> Answer:
-        async with self._slots:
-            return await self._asker.ask(self._url, headers)
 
 
 def _basic(url: SplitResult) -> str:

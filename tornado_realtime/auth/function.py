@@ -55,7 +55,7 @@ class FunctionAuthenticator:
             return ANONYMOUS
         return _user(answer)
 
-    def authenticate_now(self, headers: HeaderLines) -> User | None:
+    def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
         """None: somebody has to be asked."""
         return None
 

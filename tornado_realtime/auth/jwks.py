@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import jwt
 from tornado.httputil import HTTPHeaders
-from tornado.util import TimeoutError as TornadoTimeoutError
 
 from tornado_realtime.auth.keys import BAD_TOKEN, Key, public_key
 from tornado_realtime.auth.question import Asker
@@ -54,7 +53,7 @@ class PublishedKeys:
         self._algorithms = tuple(algorithms) or DEFAULT_ALGORITHMS
         self._timeout = timeout
         self._clock = clock
-        self._asker = Asker(ANSWER_BYTES, timeout)
+        self._asker = Asker(ANSWER_BYTES)
         self._keys: tuple[tuple[str | None, Key], ...] = ()
         self._document: object = None
         self._tried = self._fetched = float("-inf")
@@ -123,7 +122,7 @@ class PublishedKeys:
             if self._failure:
                 logger.warning("keys at %s can be fetched again", self._name)
             self._failure = ""
-        except (AuthError, TimeoutError, TornadoTimeoutError) as error:
+        except (AuthError, TimeoutError) as error:
             self._failure = str(error) or f"it took longer than {self._timeout:g} s"
             kept = "those known stay" if self._keys else "there are none yet, tokens cannot be read"
             logger.error("keys at %s cannot be fetched: %s; %s", self._name, self._failure, kept)

@@ -10,7 +10,7 @@ from tornado_realtime.auth.base import Authenticator, HeaderLines
 from tornado_realtime.auth.credentials import shown_token, shows_nothing
 from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.user import ANONYMOUS, User
-from tornado_realtime.errors import AuthError, AuthRefusedError
+from tornado_realtime.errors import AuthBusyError, AuthError, AuthRefusedError
 from tornado_realtime.metrics import Counters
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Login:
             self._counters.logins_anonymous += 1
         return user
 
-    def authenticate_now(self, headers: HeaderLines) -> User | None:
+    def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
         """See Authenticator. Refusals are not counted: whoever asks has the request asked about in full."""
         token = self._token(headers)
         if self._tokens is not None and token:
@@ -66,7 +66,7 @@ class Login:
         elif self._is_nobody(headers):
             user = ANONYMOUS
         else:
-            user = self._application.authenticate_now(headers)
+            user = self._application.authenticate_now(headers, peer)
         if user is not None and self._admitted(user).is_anonymous:
             self._counters.logins_anonymous += 1
         return user
@@ -105,6 +105,9 @@ class Login:
         return user
 
     def _count(self, error: AuthError) -> None:
-        name = f"refused_{error.kind}" if isinstance(error, AuthRefusedError) else "failed"
+        if isinstance(error, AuthRefusedError):
+            name = f"refused_{error.kind}"
+        else:
+            name = "busy" if isinstance(error, AuthBusyError) else "failed"
         setattr(self._counters, f"logins_{name}", getattr(self._counters, f"logins_{name}") + 1)
         logger.debug("login refused: %s", error)

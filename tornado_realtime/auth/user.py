@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tornado_realtime.errors import AuthInvalidError, AuthRefusedError
@@ -29,7 +29,7 @@ class User:
     id: str
     info: Any = None
     expires: float | None = None
-    issued: float | None = None
+    issued: float | None = field(default=None, compare=False)
     claims: Mapping[str, Any] | None = None
 
     @property
@@ -47,7 +47,9 @@ def kept_claims(claims: Mapping[str, Any], names: Collection[str]) -> Mapping[st
     return {name: claims[name] for name in names if name in claims} or None
 
 
-def user_from_answer(answer: Mapping[str, Any], now: float | None = None) -> User:
+def user_from_answer(
+    answer: Mapping[str, Any], now: float | None = None, claims: Collection[str] = ()
+) -> User:
     """Read ``{"id", "info"?, "exp"?, "ttl"?}``; ``id`` in any case, as the seed reads it.
 
     ``{"anonymous": true}`` is nobody in particular.
@@ -55,6 +57,7 @@ def user_from_answer(answer: Mapping[str, Any], now: float | None = None) -> Use
     Args:
         answer: The decoded object.
         now: Unix time; the clock's when left out.
+        claims: Names of what the user keeps of it.
 
     Raises:
         AuthInvalidError: There is no usable ``id``, or ``exp`` or ``ttl`` is no number.
@@ -66,7 +69,8 @@ def user_from_answer(answer: Mapping[str, Any], now: float | None = None) -> Use
     found = [value for key, value in answer.items() if str(key).lower() == "id" and value is not None]
     identity = found[-1] if found else ""
     expires = min(_seconds(answer, "exp", 0.0), _seconds(answer, "ttl", now))
-    return checked_user(User(identity, answer.get("info"), expires), now)
+    kept = kept_claims(answer, claims)
+    return checked_user(User(identity, answer.get("info"), expires, claims=kept), now)
 
 
 def checked_user(user: User, now: float | None = None) -> User:

@@ -48,7 +48,7 @@ def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting
         origin = fields.get("origin") if "origin" in fields else None
         if not origin_allowed(origin, fields.get("host"), door.origins):
             return None
-        user = door.authenticator.authenticate_now(fields)
+        user = door.authenticator.authenticate_now(fields, peer)
     except (AuthError, BrokerClosedError, HandshakeError):
         return None
     return Greeting(door, user, accept) if user is not None else None

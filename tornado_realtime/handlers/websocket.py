@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tornado.websocket import WebSocketHandler
 
 from tornado_realtime.auth import Authenticator, User
 from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
-from tornado_realtime.errors import AuthError, HandshakeError
+from tornado_realtime.errors import AuthBusyError, AuthError, HandshakeError
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
 from tornado_realtime.wire.base import Wire
@@ -84,6 +85,8 @@ class SocketHandler(PlainHandler, WebSocketHandler):
         self._asking = asyncio.ensure_future(door.authenticator.authenticate(self.request))
         try:
             return await self._asking
+        except AuthBusyError as error:
+            self.refuse(error.status, Retry_After=str(math.ceil(error.retry_after)))
         except AuthError as error:
             self.refuse(error.status, "Invalid auth response" if error.status == 500 else "")
         except asyncio.CancelledError:

@@ -14,6 +14,18 @@ def _anonymous(words: Sequence[str]) -> dict[str, Any]:
     return {"anonymous": one_of("anonymous", "on", "off")(words)["anonymous"] == "on"}
 
 
+def _concurrency(words: Sequence[str]) -> dict[str, Any]:
+    names = ("auth_concurrency", "auth_queue")
+    for word in words:
+        if not (word.isascii() and word.isdigit() and len(word) <= 5 and int(word) > 0):
+            raise ValueError(f"needs a number from 1 to 99999, not {word!r}")
+    return dict(zip(names, map(int, words), strict=False))
+
+
+def _cache(words: Sequence[str]) -> dict[str, Any]:
+    return {"auth_cache": 0.0} if words[0] == "0" else duration("auth_cache")(words)
+
+
 AUTH_OPTIONS: tuple[Option, ...] = (
     Option(
         "auth_endpoint",
@@ -29,6 +41,23 @@ AUTH_OPTIONS: tuple[Option, ...] = (
         "DURATION",
         "5s",
         "How long the auth endpoint may take, redirects included; then the visitor gets 504.",
+    ),
+    Option(
+        "auth_concurrency",
+        _concurrency,
+        "N [WAITING]",
+        "64 4096",
+        "How many questions the auth endpoint gets at once, and how many more wait. Addresses take turns; "
+        "beyond the bound: 503.",
+        most=2,
+    ),
+    Option(
+        "auth_cache",
+        _cache,
+        "DURATION",
+        "0",
+        "How long a yes of the auth endpoint is remembered for the very same question; never beyond the "
+        "login's end.",
     ),
     Option(
         "jwt",

@@ -33,6 +33,9 @@ class Settings:
     publish_timeout: float = 2.0
     auth_endpoint: str = DEFAULT_AUTH_ENDPOINT
     auth_timeout: float = 5.0
+    auth_concurrency: int = 64
+    auth_queue: int = 4096
+    auth_cache: float = 0.0
     jwt: JwtRule | None = None
     channels: tuple[ChannelRule, ...] = ()
     anonymous: bool = False

@@ -129,7 +129,7 @@ class _TicketAuthenticator:
         answer = self._tickets.get(ticket)
         return await FunctionAuthenticator(lambda request: answer, 0).authenticate(request)
 
-    def authenticate_now(self, headers: HeaderLines) -> User | None:
+    def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
         return None
 
     def close(self) -> None:

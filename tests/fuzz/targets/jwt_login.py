@@ -41,7 +41,7 @@ def run(data: bytes) -> None:
             ):
                 headers.add(name, value.strip())
     try:
-        user = AUTHENTICATOR.authenticate_now(headers)
+        user = AUTHENTICATOR.authenticate_now(headers, "")
     except AuthError:
         return
     finally:

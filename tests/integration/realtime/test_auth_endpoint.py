@@ -12,6 +12,7 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, Req
 
 from tests.support.auth_endpoint import Endpoint, answer, endpoint
 from tornado_realtime.auth import EndpointAuthenticator, User
+from tornado_realtime.auth.backend import Care
 from tornado_realtime.errors import (
     AuthError,
     AuthInvalidError,
@@ -54,7 +55,7 @@ def ask(
 
     async def main() -> tuple[User | AuthError, Endpoint]:
         async with endpoint(*answers) as auth:
-            authenticator = EndpointAuthenticator(url or auth.url, timeout, trusted)
+            authenticator = EndpointAuthenticator(url or auth.url, Care(timeout), trusted)
             try:
                 return await authenticator.authenticate(request), auth
             except AuthError as error:
@@ -74,7 +75,6 @@ def test_the_question() -> None:
     (asked,) = auth.asked
     assert asked.line == "GET /auth.php HTTP/1.1"
     assert sorted(asked.headers.get_all()) == [
-        ("Connection", "close"),
         ("Host", f"127.0.0.1:{auth.port}"),
         ("X-Forwarded-For", "192.0.2.7"),
         ("X-Real-Ip", "192.0.2.7"),
@@ -102,7 +102,6 @@ def test_what_of_the_visitor_is_passed_on() -> None:
     assert headers["User-Agent"] == "Visitor/1"
     assert set(headers) == {
         "Authorization",
-        "Connection",
         "Cookie",
         "Host",
         "User-Agent",
@@ -152,7 +151,7 @@ def test_over_a_unix_socket_there_is_no_address_to_tell() -> None:
 def test_the_address_as_configured(url: str, line: str) -> None:
     async def main() -> None:
         async with endpoint() as auth:
-            authenticator = EndpointAuthenticator(url.format(port=auth.port), 5)
+            authenticator = EndpointAuthenticator(url.format(port=auth.port), Care(5))
             assert await authenticator.authenticate(REQUEST) == User("u1")
             assert auth.asked[0].line == line
             authenticator.close()
@@ -170,7 +169,7 @@ def test_a_password_in_the_address(
     async def main() -> None:
         async with endpoint(answer(200, b"[]")) as auth:
             url = f"http://app:p%3Aw%20d@127.0.0.1:{auth.port}/auth?key=s3cret"
-            authenticator = EndpointAuthenticator(url, 5)
+            authenticator = EndpointAuthenticator(url, Care(5))
             with pytest.raises(AuthInvalidError):
                 await authenticator.authenticate(request_from(("192.0.2.7", 1), *given))
             assert auth.asked[0].headers["Authorization"] == sent
@@ -268,7 +267,7 @@ def test_an_endpoint_that_is_down(url: str) -> None:
     async def main() -> None:
         async with endpoint() as auth:
             auth.greeting = b"no TLS here"
-            authenticator = EndpointAuthenticator(url.format(at=f"127.0.0.1:{auth.port}"), 5)
+            authenticator = EndpointAuthenticator(url.format(at=f"127.0.0.1:{auth.port}"), Care(5))
             with pytest.raises(AuthUnavailableError):
                 await authenticator.authenticate(REQUEST)
             authenticator.close()
@@ -286,7 +285,7 @@ def test_an_endpoint_that_is_slow(said: bytes) -> None:
                 await asyncio.sleep(10)
 
             auth.behaviour = dawdle
-            authenticator = EndpointAuthenticator(auth.url, 0.05)
+            authenticator = EndpointAuthenticator(auth.url, Care(0.05))
             with pytest.raises(AuthTimeoutError):
                 await authenticator.authenticate(REQUEST)
             authenticator.close()
@@ -303,7 +302,7 @@ def test_the_time_is_for_all_redirects_together() -> None:
                 writer.write(answer(302, b"", "Location: /again"))
 
             auth.behaviour = redirect_slowly
-            authenticator = EndpointAuthenticator(auth.url, 0.25)
+            authenticator = EndpointAuthenticator(auth.url, Care(0.25))
             with pytest.raises(AuthTimeoutError):
                 await authenticator.authenticate(REQUEST)
             authenticator.close()
@@ -334,7 +333,7 @@ def test_a_redirect_to_an_absolute_address_of_the_same_origin() -> None:
     async def main() -> None:
         async with endpoint(YES) as auth:
             auth.answers = [answer(302, b"", f"Location: HTTP://127.0.0.1:{auth.port}/x y"), YES]
-            authenticator = EndpointAuthenticator(auth.url, 5)
+            authenticator = EndpointAuthenticator(auth.url, Care(5))
             assert await authenticator.authenticate(REQUEST) == User("u1")
             assert auth.asked[1].line == "GET /x%20y HTTP/1.1"
             authenticator.close()
@@ -361,7 +360,7 @@ def test_a_redirect_to_another_origin_is_not_followed(location: str) -> None:
             auth.answers = [
                 answer(302, b"", f"Location: {location.format(port=auth.port, other=other.port)}")
             ]
-            authenticator = EndpointAuthenticator(auth.url, 5)
+            authenticator = EndpointAuthenticator(auth.url, Care(5))
             with pytest.raises(AuthUnavailableError, match="another origin"):
                 await authenticator.authenticate(REQUEST)
             assert (len(auth.asked), len(other.asked)) == (1, 0)
@@ -371,32 +370,6 @@ def test_a_redirect_to_another_origin_is_not_followed(location: str) -> None:
 
 
 # -- many at once ----------------------------------------------------------------------------------------
-
-
-def test_no_more_than_so_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tornado_realtime.auth.endpoint.CONCURRENCY_SIZE", 2)
-
-    async def main() -> None:
-        async with endpoint() as auth:
-            go_on = asyncio.Event()
-            most = 0
-
-            async def count(writer: asyncio.StreamWriter) -> None:
-                nonlocal most
-                most = max(most, len(auth.asked))
-                await go_on.wait()
-                writer.write(YES)
-
-            auth.behaviour = count
-            authenticator = EndpointAuthenticator(auth.url, 5)
-            asking = [asyncio.create_task(authenticator.authenticate(REQUEST)) for _ in range(5)]
-            await asyncio.sleep(0.1)
-            assert most == 2
-            go_on.set()
-            assert await asyncio.gather(*asking) == [User("u1")] * 5
-            authenticator.close()
-
-    asyncio.run(main())
 
 
 def test_giving_up_closes_the_connection() -> None:
@@ -410,7 +383,7 @@ def test_giving_up_closes_the_connection() -> None:
                     await asyncio.sleep(0.01)
 
             auth.behaviour = until_gone
-            authenticator = EndpointAuthenticator(auth.url, 5)
+            authenticator = EndpointAuthenticator(auth.url, Care(5))
             asking = asyncio.create_task(authenticator.authenticate(REQUEST))
             while not auth.asked:
                 await asyncio.sleep(0.005)

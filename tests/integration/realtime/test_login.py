@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from tests.support.auth_endpoint import answer, endpoint
-from tests.support.realtime_world import UPGRADE, World, serving
+from tests.support.realtime_world import UPGRADE, World, serving, until
 from tornado_realtime.auth import ANONYMOUS
 from tornado_realtime.realtime import Realtime
 
@@ -94,8 +94,13 @@ def test_anonymous_must_be_asked_for() -> None:
         async with serving(Realtime(jwt={"secret": SECRET})) as world:
             assert (await world.knock()).status == 401
             assert counted(world) == {"refused_missing": 1}
-        async with serving(Realtime(jwt={"secret": SECRET}, anonymous="on")) as world:
-            client = await world.open("news")
+        public: dict[str, Any] = {"news": {"subscribe": "anyone"}}
+        async with serving(Realtime(jwt={"secret": SECRET}, anonymous="on", channel=public)) as world:
+            client = await world.open()
+            await client.say('{"action":"subscribe","channel":"for members"}')
+            await client.say('{"action":"subscribe","channel":"news"}')
+            await until(lambda: world.hub.subscribers("news"))
+            assert world.hub.subscribers("for members") == 0
             (connection,) = world.hub.connections
             assert connection.user is ANONYMOUS
             assert connection.user.is_anonymous

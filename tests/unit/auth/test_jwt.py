@@ -28,7 +28,7 @@ def login(**rule: Any) -> Login:
 
 
 def who(headers: dict[str, str] | None = None, **rule: Any) -> User:
-    user = login(**rule).authenticate_now(HTTPHeaders(headers or {}))
+    user = login(**rule).authenticate_now(HTTPHeaders(headers or {}), "")
     assert user is not None
     return user
 
@@ -94,22 +94,22 @@ def test_no_token_is_nobody() -> None:
 def test_a_token_that_was_good_is_refused_once_it_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     authenticator = login()
     headers = HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1', exp=int(time.time()) + 100)}"})
-    assert authenticator.authenticate_now(headers) is not None
+    assert authenticator.authenticate_now(headers, "") is not None
     later = time.time() + 101
     monkeypatch.setattr(time, "time", lambda: later)
     with pytest.raises(AuthRefusedError, match="run out"):
-        authenticator.authenticate_now(headers)
+        authenticator.authenticate_now(headers, "")
 
 
 def test_a_good_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     authenticator = login()
     headers = HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1')}"})
-    authenticator.authenticate_now(headers)
+    authenticator.authenticate_now(headers, "")
     monkeypatch.setattr(jwt.PyJWS, "decode", None)
-    assert authenticator.authenticate_now(headers) == User("u1", issued=0)
+    assert authenticator.authenticate_now(headers, "") == User("u1", issued=0)
     authenticator.close()
     with pytest.raises(AuthRefusedError):
-        authenticator.authenticate_now(headers)
+        authenticator.authenticate_now(headers, "")
 
 
 def test_a_very_long_token_is_read_but_not_kept() -> None:
@@ -163,6 +163,7 @@ def test_when_it_was_issued_and_the_claims_that_are_asked_for() -> None:
     shown = cookie(token(sub="u1", iat=1000, rooms=["a*"], mail="x"))
     assert who(shown, claims={"rooms", "grade"}) == User("u1", issued=1000, claims={"rooms": ["a*"]})
     assert who(shown).claims is None
+    assert (who(shown).issued, who(cookie(token(sub="u1"))).issued) == (1000, 0)
 
 
 @pytest.mark.parametrize(
@@ -176,10 +177,10 @@ def test_headers_that_choke_a_reader(header: str) -> None:
 
 def test_a_bad_token_is_never_passed_on() -> None:
     asked: list[Any] = []
-    application: Any = SimpleNamespace(authenticate_now=asked.append)
+    application: Any = SimpleNamespace(authenticate_now=lambda headers, peer: asked.append(peer))
     both = Login(TokenReader(OneKey(Key(SECRET, ("HS256",)))), application)
     with pytest.raises(AuthRefusedError):
-        both.authenticate_now(HTTPHeaders(cookie(token(sub="u1", exp=1))))
+        both.authenticate_now(HTTPHeaders(cookie(token(sub="u1", exp=1))), "")
     assert asked == []
-    both.authenticate_now(HTTPHeaders({"Cookie": "PHPSESSID=x"}))
+    both.authenticate_now(HTTPHeaders({"Cookie": "PHPSESSID=x"}), "")
     assert len(asked) == 1
