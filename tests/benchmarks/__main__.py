@@ -157,7 +157,7 @@ def main() -> int:
         return 1
     run_suite(session.plan, session.chosen, session.scale.repeats, results)
     _say(session, results, session.write(results, session.about()))
-    return 1 if any(name == "ours" for _, name in results.failures) else 0
+    return 1 if any(name in ("ours", "ours-two", "ours-redis") for _, name in results.failures) else 0
 
 
 if __name__ == "__main__":

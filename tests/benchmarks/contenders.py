@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks import install
-from tests.benchmarks.ours import launch_ours, launch_ours_on_uvloop
+from tests.benchmarks.ours import (
+    launch_ours,
+    launch_ours_on_redis,
+    launch_ours_on_uvloop,
+    launch_two_nodes,
+)
 from tests.benchmarks.places import NODE_MODULES, SOURCES
 from tests.benchmarks.room import Launch, Room
 
@@ -169,6 +174,18 @@ def _nchan_version(program: Path) -> str:
 
 _ALL = (
     Contender("ours", "tornado_realtime", launch_ours, "`run --config`, login, origin and limits on"),
+    Contender(
+        "ours-two",
+        "tornado_realtime, two nodes over Redis",
+        launch_two_nodes,
+        "both and Redis on one core; half of the subscribers at each, publishers at the first",
+    ),
+    Contender(
+        "ours-redis",
+        "tornado_realtime, one node on Redis",
+        lambda room: launch_ours_on_redis(room, room.port()),
+        "100 clients with 100 channels each; Redis is killed and started again",
+    ),
     Contender("ours-uvloop", "tornado_realtime on uvloop", launch_ours_on_uvloop, "another event loop"),
     Contender(
         "c-joined", "C, joined", _limit("joined"), "system calls only; what one poll brought is joined"

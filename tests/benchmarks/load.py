@@ -166,8 +166,11 @@ class Run:
         )
 
     def is_disturbed(self) -> bool:
-        """Whether other programs took so much that the figures tell of them, too."""
-        return self.waited > DISTURBED
+        """Whether other programs took so much that the figures tell of them, too.
+
+        Servers of several busy processes wait for one another on their core: there it cannot be told.
+        """
+        return self.waited > DISTURBED and not self.raw.get("crowded")
 
     def is_saturated(self, phase: str = "") -> bool:
         """Whether the generator was at its limit in ``phase``, or without a name while it connected."""
@@ -198,6 +201,8 @@ def _words(launch: Launch, pids: Sequence[int], work: Work) -> list[str]:
     words = ["--port", str(launch.port), "--publish-port", str(launch.publish_port or launch.port)]
     words += ["--subscribers", str(work.subscribers), "--channels", str(work.channels)]
     words += ["--per-request", str(work.per_request), *launch.subscribe]
+    if launch.second_port:
+        words += ["--second-port", str(launch.second_port)]
     if not work.subscribes:
         words += ["--subscribe", "", "--no-barrier"]
     if work.subscribers > 4000:

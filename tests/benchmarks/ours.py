@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import jwt
 
@@ -21,8 +24,9 @@ _SITE = """http://127.0.0.1:{port} {{
 		go_handler {{
 			{login}
 			wire raw
-			allowed_origins http://127.0.0.1:{port}
+			allowed_origins http://127.0.0.1:{origin}
 			broadcast_secret {{$BENCH_BROADCAST_SECRET}}
+			{broker}
 		}}
 	}}
 	handle /who {{
@@ -61,10 +65,46 @@ def launch_ours_on_uvloop(room: Room) -> Launch:
     )
 
 
-def _launch(room: Room, program: tuple[str, ...], variables: Mapping[str, str], version: str) -> Launch:
+def launch_ours_on_redis(room: Room, port: int) -> Launch:
+    """One node on a Redis that listens on ``port``."""
+    broker = _on_redis(port)
+    return _launch(room, (sys.executable, "-m", "tornado_realtime"), {}, __version__, broker)
+
+
+def launch_two_nodes(room: Room) -> Launch:
+    """Two nodes and their Redis: half of the subscribers at each, publishers at the first."""
+    program = shutil.which("redis-server")
+    if program is None:
+        raise install.MissingError("there is no redis-server here")
+    second, redis = room.port(), room.port()
+    version = install.version_of(lambda: install.program_version(Path(program), "--version"))
+    first = _launch(room, (), {}, f"{__version__}, Redis {version}", _on_redis(redis))
+    broker, login = _on_redis(redis), _login(first.port)
+    other = _SITE.format(port=second, origin=first.port, login=login, broker=broker)
+    script = str(SOURCES / "peers" / "ours_two_nodes.py")
+    configs = (str(room.folder / "Caddyfile"), str(room.write("Caddyfile.second", other)))
+    return replace(
+        first,
+        command=(sys.executable, script, program, str(redis), *configs),
+        second_port=second,
+        processes=4,
+    )
+
+
+def _on_redis(port: int) -> str:
+    return f"driver redis\n\t\t\tredis_address 127.0.0.1:{port}"
+
+
+def _login(port: int) -> str:
+    return _JWT if knows_jwt() else f"auth_endpoint http://127.0.0.1:{port}/who"
+
+
+def _launch(
+    room: Room, program: tuple[str, ...], variables: Mapping[str, str], version: str, broker: str = ""
+) -> Launch:
     port, secret, key = room.port(), secrets.token_urlsafe(24), secrets.token_urlsafe(48)
-    login = _JWT if knows_jwt() else f"auth_endpoint http://127.0.0.1:{port}/who"
-    config = room.write("Caddyfile", _SITE.format(port=port, login=login))
+    text = _SITE.format(port=port, origin=port, login=_login(port), broker=broker)
+    config = room.write("Caddyfile", text)
     logins = room.write("logins", "".join(f"Cookie: AUTH_TOKEN={token}\n" for token in _tokens(key)))
     secret_header = f"X-Broadcast-Secret: {secret}"
     return Launch(

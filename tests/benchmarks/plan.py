@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.benchmarks import resubscribe
 from tests.benchmarks.load import Run, Stretch, Work
+from tests.benchmarks.room import Room
 
 FANOUT, MANY, CROWD, LATENCY = "fan-out", "many-channels", "crowd", "latency"
+NODES, RESTART = "nodes", "redis-restart"
 IDLE, PUBLISH, BATCH, HANDSHAKE, GROWTH = "idle", "publish", "publish-batch", "handshake", "growth"
 BATCH_SIZE = 100
 RATE = 20.0
@@ -26,6 +29,7 @@ class Scale:
         idle: Connections of which the memory is weighed.
         handshakes: Connections that are opened for their rate.
         growth: Sizes of the growing fan-out.
+        channels: Channels that are subscribed again after a restart of Redis.
         repeats: How often a run that other programs disturbed is tried again.
     """
 
@@ -38,11 +42,25 @@ class Scale:
     idle: int
     handshakes: int
     growth: tuple[int, ...]
+    channels: int
     repeats: int
 
 
-FULL = Scale("full", 5, 3.0, 0.7, 10.0, 10_000, 10_000, 10_000, (10, 100, 300, 1000, 3000, 10_000), 2)
-QUICK = Scale("quick", 1, 0.7, 0.2, 1.5, 3_000, 2_000, 2_000, (100, 1000, 3000), 0)
+FULL = Scale("full", 5, 3.0, 0.7, 10.0, 10_000, 10_000, 10_000, (10, 100, 300, 1000, 3000, 10_000), 10_000, 2)
+QUICK = Scale("quick", 1, 0.7, 0.2, 1.5, 3_000, 2_000, 2_000, (100, 1000, 3000), 10_000, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measurement of another kind.
+
+    Attributes:
+        run: Does it, in a room of its own.
+        say: What came out, in one line.
+    """
+
+    run: Callable[[Room], Run]
+    say: Callable[[Run], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,7 @@ class Scenario:
         work: What the generator does.
         contenders: Whose servers get it.
         rounds: How often.
+        measure: What is done instead of the generator's work, if that is something else.
     """
 
     name: str
@@ -62,6 +81,7 @@ class Scenario:
     work: Work
     contenders: tuple[str, ...]
     rounds: int
+    measure: Measure | None = None
 
 
 EVERYBODY = ("ours", "c-joined", "c-each", "nats", "socketify", "ws", "nchan", "websockets", "tornado")
@@ -138,7 +158,29 @@ def scenarios(scale: Scale) -> list[Scenario]:
             rounds,
         ),
     ]
+    found += _redis_scenarios(scale, (*full, *steady))
     return found + [_growth(scale, size) for size in scale.growth]
+
+
+def _redis_scenarios(scale: Scale, stretches: tuple[Stretch, ...]) -> list[Scenario]:
+    return [
+        Scenario(
+            NODES,
+            "1 channel, 1,000 subscribers, half of them at each of two nodes",
+            # As many publishers as messages under way: each waits for Redis before it sends the next.
+            Work(1000, publishers=64, stretches=stretches),
+            ("ours", "ours-two", "nats", *(("nchan",) if scale.name == FULL.name else ())),
+            min(scale.rounds, 3),
+        ),
+        Scenario(
+            RESTART,
+            f"{scale.channels:,} channels subscribed again after a restart of Redis",
+            Work(0),
+            ("ours-redis",),
+            min(scale.rounds, 3),
+            Measure(lambda room: resubscribe.measure(room, scale.channels), resubscribe.say),
+        ),
+    ]
 
 
 def _growth(scale: Scale, size: int) -> Scenario:
@@ -240,7 +282,7 @@ def _beside(scenario: str, contender: str, read: Reading, phase: str = "") -> tu
 
 def rows(scale: Scale) -> list[Row]:
     """Every target."""
-    return [*_fan_out_rows(), *_crowd_rows(scale), *_other_rows(scale)]
+    return [*_fan_out_rows(), *_crowd_rows(scale), *_other_rows(scale), *_redis_rows(scale)]
 
 
 def _fan_out_rows() -> list[Row]:
@@ -295,6 +337,25 @@ def _other_rows(scale: Scale) -> list[Row]:
             8.0,
         ),
         Row("handshakes", *_beside(HANDSHAKE, "tornado", handshakes), "handshakes/s", 4.0),
+    ]
+
+
+def _redis_rows(scale: Scale) -> list[Row]:
+    def two(read: Reading, phase: str, beside: str) -> tuple[Side, Side]:
+        return Side(NODES, "ours-two", read, phase), Side(NODES, beside, read, phase)
+
+    def restart(read: Reading) -> Side:
+        return Side(RESTART, "ours-redis", read)
+
+    full, channels = deliveries("w64"), f"{scale.channels:,} channels"
+    work = "1,000 subscribers at two nodes over Redis, one core"
+    return [
+        Row(f"fan-out to {work}", *two(full, "w64", "ours"), _PER_SECOND, 0.15),
+        Row(f"fan-out to {work}", *two(full, "w64", "nats"), _PER_SECOND, 2.0),
+        Row(f"latency p99, {work}", *two(p99, "rate", "ours"), "ms", 1.5, at_most=True),
+        Row(f"latency p99, {work}", *two(p99, "rate", "nats"), "ms", 1.5, at_most=True),
+        Row(f"{channels}, back after a restart of Redis", restart(resubscribe.seconds), None, "s", 2.0, True),
+        Row(f"{channels}, commands for that", restart(resubscribe.commands), None, "commands", 50.0, True),
     ]
 
 
@@ -354,6 +415,20 @@ def comparisons(scale: Scale) -> list[Comparison]:
             BATCH,
             f"Publishing {BATCH_SIZE} messages a request, nobody subscribed",
             (Column("messages/s", publishes, "w64"),),
+        ),
+        Comparison(
+            NODES,
+            "Two nodes over Redis, one core for all three processes; the others are one node",
+            (
+                fan("deliveries/s, window 64", "w64"),
+                Column("p50, ms", latency(0.5), "rate"),
+                Column("p99, ms", p99, "rate"),
+            ),
+        ),
+        Comparison(
+            RESTART,
+            f"{scale.channels:,} channels subscribed again after a restart of Redis",
+            (Column("s", resubscribe.seconds), Column("commands", resubscribe.commands)),
         ),
         Comparison(HANDSHAKE, "Handshakes", (Column("handshakes/s", handshakes),)),
     ]

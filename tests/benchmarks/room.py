@@ -32,6 +32,7 @@ class Launch:
         publish: The generator's words about publishing.
         batch: Those about publishing several messages with one request; empty where there is no such thing.
         subscribe: The generator's words about subscribing.
+        second_port: Where every other subscriber connects instead, if there is a second node.
         publish_port: Where publishers connect, if not at ``port``.
         variables: More environment variables.
         version: For the report.
@@ -45,6 +46,7 @@ class Launch:
     publish: tuple[str, ...] = ()
     batch: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = ()
+    second_port: int = 0
     publish_port: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
@@ -105,7 +107,7 @@ def serving(room: Room, launch: Launch) -> Iterator[list[int]]:
             start_new_session=True,
         )
     try:
-        for port in {launch.port, launch.publish_port or launch.port}:
+        for port in {launch.port, launch.second_port or launch.port, launch.publish_port or launch.port}:
             _wait_for_port(process, port, log_file)
         yield _whole_family(process.pid, launch.processes)
     finally:

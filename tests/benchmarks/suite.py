@@ -196,11 +196,14 @@ def _room(name: str) -> Room:
 
 def _measure(name: str, scenario: Scenario) -> Run:
     room = _room(name)
+    if scenario.measure is not None:
+        return scenario.measure.run(room)
     launch = CONTENDERS[name].launch(room)
     with serving(room, launch) as pids:
         run = run_load(launch, pids, scenario.work)
         found = _loop_turn(launch)
-    return Run({**run.raw, "loop_turn_ms": found * 1000}) if found is not None else run
+    more = {} if found is None else {"loop_turn_ms": found * 1000}
+    return Run({**run.raw, **more, "crowded": bool(launch.second_port)})
 
 
 def _loop_turn(launch: Launch) -> float | None:
@@ -222,6 +225,8 @@ def _loop_turn(launch: Launch) -> float | None:
 
 
 def _summary(scenario: Scenario, run: Run) -> str:
+    if scenario.measure is not None:
+        return scenario.measure.say(run)
     if not run.phases:
         said = f"{run.handshakes_per_second:,.0f} handshakes/s, {run.kib_per_connection:.2f} KiB each"
         said += _saturation(run)

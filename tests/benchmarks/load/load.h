@@ -40,7 +40,7 @@ struct phase {
 
 struct options {
     const char *host, *path, *subscribe, *ready_text, *header_file;
-    int port, subscribers, channels, concurrency, sources;
+    int port, second_port, subscribers, channels, concurrency, sources;
     bool binary, no_barrier;
     struct words headers;
 

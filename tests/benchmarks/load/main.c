@@ -185,6 +185,7 @@ struct setting {
 static const struct setting settings[] = {
     {"host", TEXT_SETTING, &opt.host},
     {"port", NUMBER, &opt.port},
+    {"second-port", NUMBER, &opt.second_port},
     {"path", TEXT_SETTING, &opt.path},
     {"header", WORDS, &opt.headers},
     {"header-file", TEXT_SETTING, &opt.header_file},

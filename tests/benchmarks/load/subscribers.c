@@ -182,7 +182,8 @@ static void start(struct subscriber *s)
 {
     s->state = UPGRADING;
     waiting++;
-    s->fd = tcp_connect(opt.host, opt.port, opt.sources > 1 ? s->index % opt.sources : 0);
+    int port = opt.second_port && s->index % 2 ? opt.second_port : opt.port; /* half of them each */
+    s->fd = tcp_connect(opt.host, port, opt.sources > 1 ? s->index % opt.sources : 0);
     if (s->fd < 0) {
         leave(s, strerror(errno));
         return;

@@ -50,7 +50,10 @@ def _run(per_second: float, kib: float = 1.0, **more: Any) -> Run:
         "connect_waited": 0.0,
     }
     memory = {"rss_before_kib": 0, "rss_idle_kib": 10 * kib}
-    return Run({**connecting, **memory, "phases": [_phase(name, per_second, **more) for name in names]})
+    redis = {"again_seconds": 0.5, "commands": {"subscribe": 20, "ping": 3}}
+    return Run(
+        {**connecting, **memory, **redis, "phases": [_phase(name, per_second, **more) for name in names]}
+    )
 
 
 def _results(scale: Scale = FULL) -> Results:
@@ -70,6 +73,14 @@ def _row(work: str, contender: str | None = None) -> Row:
         if work in row.work and (contender is None or (row.beside and row.beside.contender == contender))
     ]
     return found
+
+
+def test_a_measurement_of_another_kind_is_judged_alike() -> None:
+    line = line_of(_row("commands for that"), _results())
+    assert (line.ours, line.verdict) == ("23", "reached")
+    (scenario,) = [found for found in scenarios(FULL) if found.measure]
+    assert scenario.measure is not None
+    assert scenario.measure.say(_run(1.0)) == "all back 0.50 s after Redis; 3 ping, 20 subscribe"
 
 
 # -- the plan ------------------------------------------------------------------------------------------
