@@ -33,7 +33,8 @@ BROKER_OPTIONS: tuple[Option, ...] = (
         text("redis_address"),
         "ADDRESS",
         "localhost:6379",
-        "Where Redis is, for `driver redis`: `host:port`, `redis://`, `rediss://`, `unix://` or `redis-cluster://`.",
+        "Where Redis is, for `driver redis`: `host:port`, `redis://`, `rediss://`, `unix://`, "
+        "`sentinel://` or `redis-cluster://`.",
     ),
     Option(
         "canary",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.redis_cluster import RedisCluster
+from tests.support.redis_sentinels import Sentinels
 from tests.support.redis_server import RedisServer
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
@@ -32,7 +33,16 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCl
     cluster.stop()
 
 
-@pytest.fixture(params=["memory", "redis", "redis-cluster"])
+@pytest.fixture(scope="session")
+def shared_sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
+    """A primary, a replica and Sentinels for all tests that do them no harm."""
+    group = Sentinels(tmp_path_factory.mktemp("sentinels"), password="pw")
+    group.start()
+    yield group
+    group.stop()
+
+
+@pytest.fixture(params=["memory", "redis", "redis-cluster", "redis-sentinel"])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """One broker of every kind, not started."""
     if request.param == "memory":
@@ -40,6 +50,9 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     if request.param == "redis-cluster":
         cluster: RedisCluster = request.getfixturevalue("shared_cluster")
         return RedisBroker(cluster.address)
+    if request.param == "redis-sentinel":
+        group: Sentinels = request.getfixturevalue("shared_sentinels")
+        return RedisBroker(group.address)
     server: RedisServer = request.getfixturevalue("shared_redis")
     return RedisBroker(server.address)
 

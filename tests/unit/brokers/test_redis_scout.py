@@ -9,8 +9,10 @@ from redis.exceptions import ResponseError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.address import parse_address
+from tornado_realtime.brokers.redis.cluster.guide import make_guide
 from tornado_realtime.brokers.redis.cluster.scout import Scout
 from tornado_realtime.brokers.redis.cluster.topology import QUESTIONS, Topology
+from tornado_realtime.brokers.redis.link import Timing
 from tornado_realtime.errors import BrokerUnavailableError
 
 
@@ -29,7 +31,7 @@ class World:
     def __init__(self, seeds: str = "h:7000,h:7001") -> None:
         address = parse_address(f"redis-cluster://{seeds}")
         self.found: list[Topology] = []
-        self.scout = Scout(address, 1.0, self.found.append)
+        self.scout = Scout(address, make_guide(address, Timing()), 1.0, self.found.append)
 
     def dial(self) -> int:
         """Which port is asked next."""
@@ -147,7 +149,7 @@ def test_a_cluster_that_is_down_is_passed_on_but_somebody_else_is_asked() -> Non
     async def scenario() -> None:
         world = World()
         world.dial()
-        assert "its cluster is down" in await world.refusal(answers(well=False))
+        assert "it lost touch" in await world.refusal(answers(well=False))
         assert len(world.found) == 1
 
     asyncio.run(scenario())

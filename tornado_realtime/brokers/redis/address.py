@@ -78,6 +78,7 @@ class RedisAddress:
         places: The hosts that are listed: Sentinels, or some nodes of a cluster. Else empty.
         master: Name of what the Sentinels watch.
         sentinel_options: Keyword arguments of connections to Sentinels, without host and port.
+        role: What the server there must say that it is; empty for anything.
     """
 
     shown: str
@@ -86,6 +87,7 @@ class RedisAddress:
     places: tuple[Place, ...] = ()
     master: str = ""
     sentinel_options: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    role: str = ""
 
     def connection(self, **limits: float | None) -> AbstractConnection:
         """A connection that is not open yet, in the second protocol version (every Redis knows it)."""
@@ -93,15 +95,15 @@ class RedisAddress:
 
     def at(self, place: Place) -> RedisAddress:
         """The server at ``place``, with the same login."""
-        return self._single(place, self.options)
+        return self._single(place, self.options, "master" if self.master else "")
 
     def sentinel(self, place: Place) -> RedisAddress:
         """The Sentinel at ``place``."""
-        return self._single(place, self.sentinel_options)
+        return self._single(place, self.sentinel_options, "")
 
-    def _single(self, place: Place, options: Mapping[str, Value]) -> RedisAddress:
+    def _single(self, place: Place, options: Mapping[str, Value], role: str) -> RedisAddress:
         found = MappingProxyType({**options, "host": place.host, "port": place.port})
-        return RedisAddress(str(place), Scheme(self.scheme.kind), found)
+        return RedisAddress(str(place), Scheme(self.scheme.kind), found, role=role)
 
     def without_secrets(self, text: str) -> str:
         """``text`` as it may be logged: Redis repeats arguments in some of its errors."""

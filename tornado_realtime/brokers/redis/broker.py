@@ -13,7 +13,7 @@ from tornado_realtime.brokers.redis.publisher import Parcel
 from tornado_realtime.brokers.redis.shard import Carrier, Ends, Shard
 from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.brokers.sinks import deliver, missed, told
-from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError, ConfigError
+from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
 from tornado_realtime.publication import Gap, Position, Publication
 
 logger = logging.getLogger(__name__)
@@ -55,9 +55,7 @@ class RedisBroker(Broker):
         own = {NODE_PREFIX + name: self._told, NODES_TOPIC: self._told}
         ends = Ends(self._receive, self._missed, PROBE_PREFIX + name, self.counters)
         found = parse_address(address)
-        if found.scheme.form == "sentinel":
-            raise ConfigError(f"redis_address: a {found.scheme.form} is not supported yet")
-        make = Cluster if found.scheme.form == "cluster" else Shard
+        make = Shard if found.scheme.form == "server" else Cluster
         self._carrier: Carrier = make(found, own, ends, timing or Timing())
 
     async def start(self, sink: Sink) -> None:

@@ -43,10 +43,22 @@ class Line:
                 await self._connection.connect()  # type: ignore[no-untyped-call]
                 await self.write([(b"PING",)])
                 answer = await self.read()
+                if self._address.role and not isinstance(answer, ResponseError):
+                    answer = await self._role()
         except (RedisError, OSError) as error:
             raise self._lost(error) from error
         if isinstance(answer, ResponseError):
             raise self._lost(answer) from answer
+
+    async def _role(self) -> object:
+        """Ask the server for its role: a replica takes publications, and tells nobody."""
+        await self.write([(b"ROLE",)])
+        match await self.read():
+            case ResponseError() as error:
+                return error
+            case [bytes(role), *_] if role.decode() == self._address.role:
+                return None
+        raise BrokerUnavailableError("it is not the primary (any longer)")
 
     async def write(self, commands: Iterable[Command]) -> None:
         """Send ``commands`` in one go and wait until the socket has room for more.

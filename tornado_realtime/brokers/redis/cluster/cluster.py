@@ -1,15 +1,16 @@
-"""A Redis Cluster: many shards, and which of them carries what."""
+"""A Redis Cluster, or a primary under Sentinels: shards, and which of them carries what."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
 from tornado_realtime.brokers.redis.address import Place, RedisAddress
 from tornado_realtime.brokers.redis.cluster.detour import Detour
+from tornado_realtime.brokers.redis.cluster.guide import make_guide
 from tornado_realtime.brokers.redis.cluster.scout import Scout
 from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Share, Topology, key_slot
 from tornado_realtime.brokers.redis.dialect import PLAIN, SHARDED
@@ -34,8 +35,10 @@ class Cluster:
     Until it is known who serves a slot, its channels are *nowhere*: at a shard that is never dialled, so
     they are remembered, and what is published on them is refused.
 
+    A primary under Sentinels is a cluster with one shard, which is another one after each failover.
+
     Args:
-        address: Some of its nodes.
+        address: Some of its nodes, or the Sentinels.
         own: See Subscriber.
         ends: What all connections have in common.
         timing: How patient the connections are.
@@ -57,9 +60,15 @@ class Cluster:
         self._carriers = [self._nowhere] * SLOTS
         self._detour = Detour()
         self._topology = Topology()
-        self._scout = Scout(address, timing.dial, self._found)
+        self._guide = make_guide(address, timing)
+        self._scout = Scout(address, self._guide, timing.dial, self._found)
         # Somebody else is asked soon, and a connection that was open at all was a good one.
-        patience = replace(timing, backoff_cap=min(timing.backoff_cap, 2.0), stable=0.0)
+        patience = replace(
+            timing,
+            backoff_cap=min(timing.backoff_cap, 2.0),
+            stable=0.0,
+            ping_every=min(timing.ping_every, self._guide.pause),
+        )
         self._link = Link(self._scout, self._scout.dial, patience, self._scout)
         self._looked = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -116,7 +125,7 @@ class Cluster:
         It names no address, because ``/ready`` tells it to everybody; the log does.
         """
         if not self._shards:
-            return "it is not known who serves what in the Redis cluster"
+            return self._guide.unknown
         if unserved := self._carriers.count(self._nowhere):
             return f"nobody serves {unserved} slots of the Redis cluster"
         return next(filter(None, (shard.trouble for shard in self._shards.values())), "")
@@ -146,7 +155,7 @@ class Cluster:
         """Let every channel be where ``topology`` says that it is served."""
         before, self._topology = self._topology, topology
         if topology.routes != before.routes or topology.sharded != before.sharded:
-            self._report(before, self._rebuild())
+            self._guide.report(before, topology, self._rebuild())
         for shard in self._shards.values():
             shard.subscriber.retry()
         for parcel in self._detour.release(self._is_settled):
@@ -207,29 +216,7 @@ class Cluster:
             self.shard(topic).subscriber.admit(topic, shard.subscriber.evict(topic))
         return len(topics)
 
-    def _report(self, before: Topology, moved: int) -> None:
-        now, old = self._topology.primaries, before.primaries
-        if not before.shares or self._topology.sharded != before.sharded:
-            if self._topology.sharded:
-                logger.info("the Redis cluster at %s shares the channels among %s", self.shown, _listed(now))
-            else:
-                text = (
-                    "the Redis cluster at %s knows no sharded channels, as Redis 7 does; %s carries them all"
-                )
-                logger.warning(text, self.shown, _listed(now[:1]))
-        elif now != old:
-            text = "the Redis cluster at %s changed: primaries are %s, and were %s; %d channels move"
-            logger.warning(text, self.shown, _listed(now), _listed(old), moved)
-        else:
-            logger.info(
-                "slots moved in the Redis cluster at %s, and with them %d channels", self.shown, moved
-            )
-
     def _run(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _listed(places: Iterable[Place]) -> str:
-    return ", ".join(map(str, places)) or "nobody"

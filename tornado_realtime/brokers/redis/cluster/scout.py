@@ -1,4 +1,4 @@
-"""Asking a Redis Cluster who serves what, again and again."""
+"""Asking who serves what, again and again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable, Iterable
 
 from tornado_realtime.brokers.redis.address import Place, RedisAddress
-from tornado_realtime.brokers.redis.cluster.topology import QUESTIONS, Topology, parse_topology
+from tornado_realtime.brokers.redis.cluster.guide import Guide
+from tornado_realtime.brokers.redis.cluster.topology import Topology
 from tornado_realtime.brokers.redis.line import Line, needs_a_person
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 
@@ -15,23 +16,27 @@ logger = logging.getLogger(__name__)
 
 
 class Scout:
-    """Asks one node for as long as it knows best, then the next; a session of a link.
+    """Asks one node, or Sentinel, for as long as it knows best, then the next; a session of a link.
 
-    A node that was cut off from the others goes on telling what it knew. So an answer that is older
-    than one had before is not passed on, and who gives it, or says that its cluster is not well, is
-    not asked again before all others were.
+    One that was cut off from the others goes on telling what it knew. So an answer that is older
+    than one had before is not passed on, and who gives it, or says that it is not well, is not asked
+    again before all others were.
 
     Args:
-        address: Where the cluster is; the nodes that it lists are asked first.
+        address: Those whom it lists are asked first.
+        guide: Whom to ask what.
         dial_timeout: Seconds for one dial.
         found: Takes every answer that is not out of date.
     """
 
     name = "asking"
 
-    def __init__(self, address: RedisAddress, dial_timeout: float, found: Callable[[Topology], None]) -> None:
+    def __init__(
+        self, address: RedisAddress, guide: Guide, dial_timeout: float, found: Callable[[Topology], None]
+    ) -> None:
         self.tried = asyncio.Event()  #: set once there was an answer, or no node of all had one
         self._address = address
+        self._guide = guide
         self._dial_timeout = dial_timeout
         self._found = found
         self._places: list[Place] = list(address.places)  # in turn; whom we ask now is the last
@@ -50,7 +55,7 @@ class Scout:
     def dial(self) -> Line:
         """A connection to the node whose turn it is."""
         self._places.append(self._places.pop(0))
-        return Line(self._address.at(self._places[-1]), self._dial_timeout)
+        return Line(self._guide.whom(self._places[-1]), self._dial_timeout)
 
     def ask(self) -> None:
         """Ask soon; once more if the answer to the last question is still to come."""
@@ -75,10 +80,7 @@ class Scout:
             return
         self.tried.set()
         level = logging.ERROR if needs_a_person(error) else logging.WARNING
-        text = (
-            "no node of the Redis cluster at %s says who serves what (the last: %s); publications are refused"
-        )
-        logger.log(level, text, self._address.shown, error.reason)
+        logger.log(level, self._guide.silence, self._address.shown, error.reason)
 
     async def write(self, line: Line) -> None:
         """Send the questions whenever somebody wants to know, once for all who want to know meanwhile."""
@@ -89,7 +91,7 @@ class Scout:
                 self._again = True
                 continue
             self._asked = True
-            await line.write(QUESTIONS)
+            await line.write(self._guide.questions)
 
     async def read(self, line: Line) -> None:
         """Judge every answer.
@@ -98,10 +100,10 @@ class Scout:
             BrokerUnavailableError: Somebody else should be asked.
         """
         while True:
-            replies = [await line.read() for _ in QUESTIONS]
+            replies = [await line.read() for _ in self._guide.questions]
             self._asked = False
             try:
-                topology = parse_topology(replies, self._places[-1])
+                topology = self._guide.read(replies, self._places[-1])
             except ValueError as error:
                 raise BrokerUnavailableError(str(error)) from error
             self._judge(topology)
@@ -112,13 +114,13 @@ class Scout:
     def _judge(self, topology: Topology) -> None:
         if self._epoch is not None and topology.epoch < self._epoch and self._outdated < self.places:
             self._outdated += 1
-            raise BrokerUnavailableError("what it knows of its cluster is out of date")
+            raise BrokerUnavailableError("what it knows is out of date")
         self._epoch, self._outdated, self._failures = topology.epoch, 0, 0
         self._remember(topology.nodes)
         self._found(topology)
         self.tried.set()
         if not topology.well:
-            raise BrokerUnavailableError("its cluster is down, or it lost touch with the others")
+            raise BrokerUnavailableError("it lost touch with the others, or says that they are down")
 
     def _remember(self, nodes: Iterable[Place]) -> None:
         """Ask all that are known, those that were there before in the old order, and the seeds."""

@@ -1,0 +1,131 @@
+"""Whom to ask where the primaries are, and what the answers mean: nodes of a cluster, or Sentinels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Protocol
+
+from tornado_realtime.brokers.redis.address import Place, RedisAddress
+from tornado_realtime.brokers.redis.cluster.sentinels import parse_sentinel, sentinel_questions
+from tornado_realtime.brokers.redis.cluster.topology import QUESTIONS, Topology, parse_topology
+from tornado_realtime.brokers.redis.line import Command
+from tornado_realtime.brokers.redis.link import Timing
+
+logger = logging.getLogger(__name__)
+
+
+class Guide(Protocol):
+    """What differs between a cluster and a primary under Sentinels.
+
+    Attributes:
+        questions: Commands, each with one reply.
+        pause: Seconds between two questions while all is well, at most.
+        unknown: Why the node is not ready as long as there was no answer; for everybody.
+        silence: What is logged when nobody answers; with the place and the reason.
+    """
+
+    questions: tuple[Command, ...]
+    pause: float
+    unknown: str
+    silence: str
+
+    def whom(self, place: Place) -> RedisAddress:
+        """How to reach somebody who knows."""
+
+    def read(self, replies: list[object], asked: Place) -> Topology:
+        """Read the replies to ``questions``; raises ValueError with a message that may be logged."""
+
+    def report(self, before: Topology, now: Topology, moved: int) -> None:
+        """Log what has changed, and how many channels moved."""
+
+
+def make_guide(address: RedisAddress, timing: Timing) -> Guide:
+    """The one that ``address`` needs."""
+    return SentinelGuide(address) if address.scheme.form == "sentinel" else ClusterGuide(address, timing)
+
+
+class ClusterGuide:
+    """Every node of a cluster knows all the others.
+
+    Args:
+        address: Of the cluster.
+        timing: How patient connections are.
+    """
+
+    questions: tuple[Command, ...] = QUESTIONS
+    unknown = "it is not known who serves what in the Redis cluster"
+    silence = (
+        "no node of the Redis cluster at %s says who serves what (the last: %s); publications are refused"
+    )
+
+    def __init__(self, address: RedisAddress, timing: Timing) -> None:
+        self._address = address
+        self.pause = timing.ping_every
+
+    def whom(self, place: Place) -> RedisAddress:
+        """A node like any other."""
+        return self._address.at(place)
+
+    def read(self, replies: list[object], asked: Place) -> Topology:
+        """See ``parse_topology``."""
+        return parse_topology(replies, asked)
+
+    def report(self, before: Topology, now: Topology, moved: int) -> None:
+        """A primary that comes or goes is worth a warning; slots move by somebody's will."""
+        shown = self._address.shown
+        if not before.shares or now.sharded != before.sharded:
+            if now.sharded:
+                text = "the Redis cluster at %s shares the channels among %s"
+                logger.info(text, shown, _listed(now.primaries))
+            else:
+                text = (
+                    "the Redis cluster at %s knows no sharded channels, as Redis 7 does; %s carries them all"
+                )
+                logger.warning(text, shown, _listed(now.primaries[:1]))
+        elif now.primaries != before.primaries:
+            text = "the Redis cluster at %s changed: primaries are %s, and were %s; %d channels move"
+            logger.warning(text, shown, _listed(now.primaries), _listed(before.primaries), moved)
+        else:
+            logger.info("slots moved in the Redis cluster at %s, and with them %d channels", shown, moved)
+
+
+class SentinelGuide:
+    """Every Sentinel knows the primary, and the other Sentinels.
+
+    They are asked every second: a primary that was replaced while it was frozen goes on as if it were
+    one, and its connections with it.
+
+    Args:
+        address: Of the Sentinels.
+    """
+
+    pause = 1.0
+    unknown = "no Sentinel says where the Redis primary is"
+    silence = "no Sentinel of %s says where the primary is (the last: %s); publications are refused"
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        self.questions: tuple[Command, ...] = sentinel_questions(address.master)
+
+    def whom(self, place: Place) -> RedisAddress:
+        """A Sentinel, with the login for Sentinels."""
+        return self._address.sentinel(place)
+
+    def read(self, replies: list[object], asked: Place) -> Topology:
+        """See ``parse_sentinel``."""
+        return parse_sentinel(replies)
+
+    def report(self, before: Topology, now: Topology, moved: int) -> None:
+        """A failover is worth a warning."""
+        if not before.shares:
+            text = "the Sentinels of %s say that the primary is %s"
+            logger.info(text, self._address.shown, _listed(now.primaries))
+        else:
+            text = "the Sentinels of %s say that the primary is %s, and was %s; %d channels move"
+            primaries = _listed(now.primaries), _listed(before.primaries)
+            logger.warning(text, self._address.shown, *primaries, moved)
+
+
+def _listed(places: Iterable[Place]) -> str:
+    return ", ".join(map(str, places)) or "nobody"
