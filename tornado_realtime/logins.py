@@ -9,6 +9,7 @@ from tornado_realtime.auth.jwks import PublishedKeys
 from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.keys import Key, Keys, OneKey, read_key_file, read_public_key, secret_key
 from tornado_realtime.auth.login import Login
+from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.metrics import Registry
 from tornado_realtime.settings import JwtRule, Settings
@@ -37,7 +38,11 @@ def read_keys(settings: Settings) -> bytes:
 
 
 def make_authenticator(
-    settings: Settings, keys: bytes, function: Authenticate | None, metrics: Registry
+    settings: Settings,
+    keys: bytes,
+    function: Authenticate | None,
+    revocations: Revocations,
+    metrics: Registry,
 ) -> Authenticator:
     """What tells who somebody is.
 
@@ -45,6 +50,7 @@ def make_authenticator(
         settings: Of the instance.
         keys: What ``read_keys`` returned.
         function: The application's own; it is asked instead of everything else.
+        revocations: Whose logins do not count any more.
         metrics: Where questions and refusals are counted.
     """
     tokens: TokenReader | None = None
@@ -61,6 +67,7 @@ def make_authenticator(
         application,
         anonymous=settings.anonymous,
         asks_about_all=function is not None,
+        revocations=revocations,
         counters=metrics.counters,
     )
 

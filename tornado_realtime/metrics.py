@@ -36,12 +36,14 @@ _HELP: Mapping[str, str] = {
     "probes_late": "Probes that did not come back in time from the broker: this node may have been deaf.",
     "broker_ready": "1 if publications can be made and heard now, else 0.",
     "probe_seconds": "What the last probe took, to the broker and back; 0 without a driver that needs one.",
+    "clients_disconnected": "Connections closed because the application disconnected their user.",
     "logins_anonymous": "Handshakes let in without a login (anonymous on).",
     "logins_refused_missing": "Handshakes refused because they showed no login.",
     "logins_refused_token": "Handshakes refused because of a bad token.",
     "logins_refused_expired": "Handshakes refused because the login had run out.",
     "logins_refused_application": "Handshakes that the application refused.",
     "logins_busy": "Handshakes refused with 503 because the application was spared.",
+    "logins_refused_revoked": "Handshakes refused because the login was revoked.",
     "logins_failed": "Handshakes refused because the application could not be asked, or answered nonsense.",
     "auth_questions": "Questions that the application was asked.",
     "auth_questions_shared": "Visitors who got the answer to an equal question under way.",
@@ -72,11 +74,13 @@ class Counters:
     slow_consumers: int = 0
     frames_dropped: int = 0
     logins_expired: int = 0
+    clients_disconnected: int = 0
     logins_anonymous: int = 0
     logins_refused_missing: int = 0
     logins_refused_token: int = 0
     logins_refused_expired: int = 0
     logins_refused_application: int = 0
+    logins_refused_revoked: int = 0
     logins_failed: int = 0
     logins_busy: int = 0
     auth_questions: int = 0

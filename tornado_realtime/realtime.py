@@ -28,6 +28,7 @@ from tornado_realtime.auth import (
     FunctionAuthorizer,
     RuleAuthorizer,
 )
+from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.caddyfile import Directive, parse_block
@@ -41,6 +42,8 @@ from tornado_realtime.errors import (
     RealtimeError,
 )
 from tornado_realtime.handlers.broadcast import BroadcastHandler, NotHereHandler, PublishDoor
+from tornado_realtime.handlers.disconnect import DisconnectDoor, DisconnectHandler
+from tornado_realtime.handlers.disconnecting import Disconnector
 from tornado_realtime.handlers.health import HealthHandler
 from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.handlers.metrics import MetricsHandler
@@ -104,6 +107,8 @@ class Realtime:
         self._is_draining = False
         self._hub: Hub | None = None
         self._authenticator: Authenticator | None = None
+        self._disconnector: Disconnector | None = None
+        self.revocations = Revocations()
         # Where tornado_realtime.testing plugs in.
         self._broker_maker: Callable[[Settings], Broker] = _make_broker
         self._authenticator_wrapper: Callable[[Authenticator], Authenticator] | None = None
@@ -147,6 +152,15 @@ class Realtime:
         """Whether an instance of these settings would be like this one, key files included."""
         return self.settings == settings and self._keys == read_keys(settings)
 
+    def inherit(self, previous: Realtime) -> None:
+        """Refuse what ``previous`` refuses, if both know the same users."""
+        if (previous.settings.auth_endpoint, previous.settings.jwt) == (
+            self.settings.auth_endpoint,
+            self.settings.jwt,
+        ):
+            for revocation in previous.revocations:
+                self.revocations.add(revocation)
+
     # -- routes ------------------------------------------------------------------------------------
 
     @property
@@ -165,6 +179,7 @@ class Realtime:
         return [
             Rule(PathIs(self.publish_path), BroadcastHandler, door),
             Rule(PathIs(self.metrics_path), MetricsHandler, door),
+            Rule(PathIs(self.disconnect_path), DisconnectHandler, {"door": self.disconnect_door}),
             *self._health_routes,
         ]
 
@@ -193,6 +208,11 @@ class Realtime:
         return self._internal + "metrics"
 
     @property
+    def disconnect_path(self) -> str:
+        """Where applications end a user's connections, prefix included."""
+        return self._internal + "disconnect"
+
+    @property
     def live_path(self) -> str:
         """Where a supervisor asks whether the event loop turns, prefix included."""
         return self.settings.prefix + "/live"
@@ -204,7 +224,9 @@ class Realtime:
 
     def serves(self, path: str) -> bool:
         """Whether a decoded path is one of this instance's; compared exactly, case included."""
-        if path in (self.socket_path, self.publish_path, self.metrics_path, self.live_path, self.ready_path):
+        if path in (self.socket_path, self.publish_path, self.live_path, self.ready_path):
+            return True
+        if path in (self.metrics_path, self.disconnect_path):
             return True
         return bool(self.settings.broadcast_listen) and path.startswith(self._internal)
 
@@ -228,10 +250,12 @@ class Realtime:
         self._is_draining = False
         self._hub = self._make_hub()
         metrics, wrap = self._hub.metrics, self._authenticator_wrapper
-        authenticator = make_authenticator(self.settings, self._keys, self._authenticate, metrics)
-        self._authenticator = wrap(authenticator) if wrap is not None else authenticator
+        login = make_authenticator(self.settings, self._keys, self._authenticate, self.revocations, metrics)
+        self._authenticator = authenticator = wrap(login) if wrap is not None else login
+        self._disconnector = Disconnector(self._hub, self.revocations, authenticator.forget)
         try:
             await self._hub.start()
+            self._disconnector.learn()
         except BaseException:
             await self.close(timeout=0)
             raise
@@ -268,12 +292,37 @@ class Realtime:
         """
         hub, self._hub = self._hub, None
         authenticator, self._authenticator = self._authenticator, None
+        disconnector, self._disconnector = self._disconnector, None
         if authenticator is not None:
             authenticator.close()
+        if disconnector is not None:
+            disconnector.close()
         if hub is not None:
             self._closing = asyncio.ensure_future(hub.close(farewell, timeout))
         if self._closing is not None and not self._closing.done():
             await asyncio.shield(self._closing)
+
+    # -- users -------------------------------------------------------------------------------------
+
+    async def disconnect(self, user: str, *, before: float | None = None) -> int:
+        """Close every connection of a user, on every node; how many they were.
+
+        May be awaited on any event loop in any thread.
+
+        Args:
+            user: Its id.
+            before: Unix time; logins that were made before it are refused from now on, for seven days.
+
+        Raises:
+            BrokerUnavailableError: Not all nodes could be told.
+            BrokerClosedError: Not started, or closed.
+        """
+        disconnecting = self.disconnect_door().disconnector.disconnect(user, before)
+        if asyncio.get_running_loop() is self._loop:
+            return (await disconnecting).closed
+        assert self._loop is not None
+        elsewhere = asyncio.run_coroutine_threadsafe(disconnecting, self._loop)
+        return (await asyncio.wrap_future(elsewhere)).closed
 
     # -- publishing --------------------------------------------------------------------------------
 
@@ -349,7 +398,19 @@ class Realtime:
         """
         hub = self.hub
         assert self._authenticator is not None
-        return SocketDoor(hub, self._authenticator, self._wire, self.settings.allowed_origins)
+        return SocketDoor(
+            hub, self._authenticator, self._wire, self.settings.allowed_origins, self.revocations
+        )
+
+    def disconnect_door(self) -> DisconnectDoor:
+        """What disconnecting needs.
+
+        Raises:
+            BrokerClosedError: Not started, or closed.
+        """
+        if self._disconnector is None:
+            raise BrokerClosedError("the realtime instance is not started: await its start() first")
+        return DisconnectDoor(self._disconnector, InternalRule(self.settings.broadcast_secret))
 
     def publish_door(self) -> PublishDoor:
         """What publishing needs.

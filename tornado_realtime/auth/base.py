@@ -44,5 +44,9 @@ class Authenticator(Protocol):
         """
         ...
 
+    def forget(self, user: str) -> None:
+        """Remember nothing of a user any more."""
+        ...
+
     def close(self) -> None:
         """Release what is kept between questions; those under way may still end well. Idempotent."""

@@ -89,6 +89,10 @@ class EndpointAuthenticator:
             return None
         return self._remembered(self._memory.digest(list(self._headers(headers, peer).get_all())))
 
+    def forget(self, user: str) -> None:
+        """See Authenticator."""
+        self._memory.forget(user)
+
     def close(self) -> None:
         """See Authenticator."""
         self._memory.clear()

@@ -59,6 +59,9 @@ class FunctionAuthenticator:
         """None: somebody has to be asked."""
         return None
 
+    def forget(self, user: str) -> None:
+        """Nothing is kept."""
+
     def close(self) -> None:
         """Nothing is kept."""
 

@@ -9,6 +9,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado_realtime.auth.base import Authenticator, HeaderLines
 from tornado_realtime.auth.credentials import shown_token, shows_nothing
 from tornado_realtime.auth.jwt import TokenReader
+from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.auth.user import ANONYMOUS, User
 from tornado_realtime.errors import AuthBusyError, AuthError, AuthRefusedError
 from tornado_realtime.metrics import Counters
@@ -27,6 +28,7 @@ class Login:
         application: Is asked about requests without a token; None if nobody is.
         anonymous: Whether who shows nothing is let in.
         asks_about_all: Whether the application is asked even about those.
+        revocations: Whose logins do not count any more; nobody's when left out.
         counters: Where refusals are counted; its own when left out.
     """
 
@@ -37,12 +39,14 @@ class Login:
         *,
         anonymous: bool = False,
         asks_about_all: bool = False,
+        revocations: Revocations | None = None,
         counters: Counters | None = None,
     ) -> None:
         self._tokens = tokens
         self._application = application
         self._anonymous = anonymous
         self._asks_about_all = asks_about_all
+        self._revocations = revocations if revocations is not None else Revocations()
         self._counters = counters if counters is not None else Counters()
 
     async def authenticate(self, request: HTTPServerRequest) -> User:
@@ -59,10 +63,11 @@ class Login:
     def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
         """See Authenticator. Refusals are not counted: whoever asks has the request asked about in full."""
         token = self._token(headers)
+        user: User | None
         if self._tokens is not None and token:
-            return self._tokens.read_now(token)
-        if self._application is None:
-            user: User | None = self._nobody()
+            user = self._tokens.read_now(token)
+        elif self._application is None:
+            user = self._nobody()
         elif self._is_nobody(headers):
             user = ANONYMOUS
         else:
@@ -70,6 +75,11 @@ class Login:
         if user is not None and self._admitted(user).is_anonymous:
             self._counters.logins_anonymous += 1
         return user
+
+    def forget(self, user: str) -> None:
+        """See Authenticator."""
+        if self._application is not None:
+            self._application.forget(user)
 
     def close(self) -> None:
         """See Authenticator."""
@@ -102,6 +112,8 @@ class Login:
     def _admitted(self, user: User) -> User:
         if user.is_anonymous and not self._anonymous:
             raise AuthRefusedError("anonymous visitors are let in only with `anonymous on`", "missing")
+        if self._revocations.refuses(user):
+            raise AuthRefusedError("the login was revoked", "revoked")
         return user
 
     def _count(self, error: AuthError) -> None:

@@ -96,6 +96,11 @@ class Memory:
         if len(self._users) > KEPT_SIZE:
             self._users.popitem(last=False)
 
+    def forget(self, user: str) -> None:
+        """Remember no answer that is this user."""
+        for digest in [digest for digest, (found, _) in self._users.items() if found.id == user]:
+            del self._users[digest]
+
     def clear(self) -> None:
         """Forget everybody."""
         self._users.clear()

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -16,6 +16,7 @@ from tornado.web import Finish
 from tornado.websocket import WebSocketHandler
 
 from tornado_realtime.auth import Authenticator, User
+from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
 from tornado_realtime.errors import AuthBusyError, AuthError, HandshakeError
 from tornado_realtime.handlers.plain import PlainHandler
@@ -38,12 +39,14 @@ class SocketDoor:
         authenticator: Tells who it is.
         wire: What clients without a subprotocol speak.
         origins: Allowed origins; empty for "the same host".
+        revocations: Whose logins do not count any more.
     """
 
     hub: Hub
     authenticator: Authenticator
     wire: Wire
     origins: Sequence[str] = ()
+    revocations: Revocations = field(default_factory=Revocations)
 
 
 class SocketHandler(PlainHandler, WebSocketHandler):
@@ -68,8 +71,11 @@ class SocketHandler(PlainHandler, WebSocketHandler):
             accept = check_upgrade(self.request.method or "", self.request.headers, self.request.version)
         except HandshakeError as error:
             self.refuse(error.status, **_VERSION)
-        # Meanwhile the instance may have been closed, or started anew.
-        self._upgrade(self.enter(self._open_door), accept, user)
+        # Meanwhile the instance may have been closed, or started anew, and the user may have been revoked.
+        door = self.enter(self._open_door)
+        if door.revocations.refuses(user):
+            self.refuse(401)
+        self._upgrade(door, accept, user)
 
     def on_connection_close(self) -> None:
         """The visitor left before the answer: nobody needs to be asked any more."""

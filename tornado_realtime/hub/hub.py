@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tornado_realtime.hub.fanout import Fanout
@@ -80,6 +80,7 @@ class Hub:
         self._gate = Gate(authorizer, self, limits.channels_size)
         self._refusals = RefusalLog(loop.time)
         self._emptied: asyncio.Future[None] | None = None
+        self._after_gaps: list[Callable[[], None]] = []
 
     async def start(self) -> None:
         """Serve from now on.
@@ -115,11 +116,21 @@ class Hub:
             self._release()
 
     async def _say_goodbye(self, farewell: Farewell) -> None:
-        everybody = list(self.connections)
-        for start in range(0, len(everybody), FAREWELL_SIZE):
-            for connection in everybody[start : start + FAREWELL_SIZE]:
+        await self._close_all(list(self.connections), farewell)
+
+    async def _close_all(self, connections: Sequence[Connection], farewell: Farewell) -> None:
+        """Close some connections, in slices, so that the others do not wait."""
+        for start in range(0, len(connections), FAREWELL_SIZE):
+            for connection in connections[start : start + FAREWELL_SIZE]:
                 connection.close(connection.wire.farewell(farewell))
             await asyncio.sleep(0)
+
+    async def disconnect(self, user: str) -> int:
+        """Close the connections that a user has on this node; how many they are."""
+        connections = self.users.of(user)
+        self._counters.clients_disconnected += len(connections)
+        await self._close_all(connections, Farewell.DISCONNECTED)
+        return len(connections)
 
     async def _all_gone(self) -> None:
         if self.connections:
@@ -172,6 +183,12 @@ class Hub:
         logger.warning(text, gap.seconds, len(channels))
         for channel in channels:
             self._fanout.mark(channel)
+        for callback in self._after_gaps:
+            callback()
+
+    def on_gap(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called after each time in which this node may have missed something."""
+        self._after_gaps.append(callback)
 
     # -- what is here --------------------------------------------------------------------------------
 

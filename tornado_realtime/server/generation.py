@@ -139,7 +139,10 @@ class Generation:
         for old in self._old_instances:
             if id(old.realtime) not in taken and old.realtime.suits(settings):
                 return _Instance(old.realtime, is_running=True)
-        return _Instance(Realtime(settings))
+        realtime = Realtime(settings)
+        for old in self._old_instances:
+            realtime.inherit(old.realtime)
+        return _Instance(realtime)
 
     def resource(self, key: Hashable, make: Callable[[], R]) -> R:
         """The resource of this key: this generation's, else the earlier one's, else a new one."""

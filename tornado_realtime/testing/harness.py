@@ -132,6 +132,9 @@ class _TicketAuthenticator:
     def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
         return None
 
+    def forget(self, user: str) -> None:
+        self._inner.forget(user)
+
     def close(self) -> None:
         self._inner.close()
 

@@ -27,6 +27,8 @@ class Farewell(Enum):
     """The client reads more slowly than its channels are published to."""
     FLOOD = auto()
     """The client sends more than it may."""
+    DISCONNECTED = auto()
+    """The application ended the user's connections."""
 
 
 FAREWELL_FRAMES: Mapping[Farewell, bytes] = MappingProxyType(
@@ -36,6 +38,7 @@ FAREWELL_FRAMES: Mapping[Farewell, bytes] = MappingProxyType(
         Farewell.EXPIRED: close_frame(4110, "login expired"),
         Farewell.SLOW: close_frame(None),
         Farewell.FLOOD: close_frame(1008, "too many messages"),
+        Farewell.DISCONNECTED: close_frame(1008, "disconnected"),
     }
 )
 """Finished close frames of the dialects that know no codes of their own (raw, envelope)."""
