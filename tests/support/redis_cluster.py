@@ -7,6 +7,7 @@ meeting to wait for, only the two seconds that Redis itself waits before a clust
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class RedisCluster:
         primaries, replicas, idle: How many; an idle node is a primary without slots.
         sharded: Whether the servers know ``SSUBSCRIBE``, as Redis does from version 7 on.
         password: What all of them want.
+        certificate: Certificate and key files; with them all speak TLS only, among themselves, too.
     """
 
     def __init__(
@@ -69,9 +71,11 @@ class RedisCluster:
         idle: int = 0,
         sharded: bool = True,
         password: str = "",
+        certificate: tuple[Path, Path] | None = None,
     ) -> None:
         self.nodes: list[Node] = []
         self.password = password
+        self.certificate = certificate
         for number in range(primaries):
             first, last = SLOTS * number // primaries, SLOTS * (number + 1) // primaries - 1
             self._add(folder, sharded).first, self.nodes[-1].last = first, last
@@ -86,7 +90,8 @@ class RedisCluster:
     def address(self) -> str:
         """What goes into ``redis_address``: the first two primaries."""
         login = f":{self.password}@" if self.password else ""
-        return f"redis-cluster://{login}" + ",".join(node.place for node in self.nodes[:2])
+        scheme = "rediss-cluster" if self.certificate else "redis-cluster"
+        return f"{scheme}://{login}" + ",".join(node.place for node in self.nodes[:2])
 
     def start(self) -> None:
         """Start all nodes and wait until each says that the cluster is up."""
@@ -136,7 +141,7 @@ class RedisCluster:
         Raises:
             RuntimeError: The node answered with an error.
         """
-        with socket.create_connection(("127.0.0.1", node.server.port), timeout=START_TIMEOUT) as client:
+        with self._dial(node) as client:
             login = [["AUTH", self.password]] if self.password else []
             client.sendall(b"".join(map(_packed, [*login, words, ["QUIT"]])))
             answer = b""
@@ -146,6 +151,13 @@ class RedisCluster:
         if answer.startswith(b"-"):
             raise RuntimeError(f"{node.place} answered {answer.decode()}")
         return answer.removesuffix(b"+OK\r\n")
+
+    def _dial(self, node: Node) -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", node.server.port), timeout=START_TIMEOUT)
+        if self.certificate is None:
+            return client
+        context = ssl.create_default_context(cafile=self.certificate[0])
+        return context.wrap_socket(client, server_hostname="127.0.0.1")
 
     def _add(self, folder: Path, sharded: bool) -> Node:
         number = len(self.nodes)
@@ -160,7 +172,9 @@ class RedisCluster:
                 options += ["--rename-command", command, ""]
         if self.password:
             options += ["--masterauth", self.password]
-        server = RedisServer(home, password=self.password, options=options)
+        if self.certificate:
+            options += ["--tls-cluster", "yes", "--tls-ca-cert-file", str(self.certificate[0])]
+        server = RedisServer(home, password=self.password, certificate=self.certificate, options=options)
         self.nodes.append(Node(server, f"{number + 1:040x}", bus))
         return self.nodes[-1]
 

@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
@@ -49,10 +51,10 @@ def slot_of(channel: str) -> int:
     return key_slot(topic_of(channel))
 
 
-def channel_at(cluster: RedisCluster, node: Node) -> str:
-    """A channel that ``node`` was born with."""
-    names = (f"room-{number}" for number in range(1000))
-    return next(name for name in names if cluster.owner(slot_of(name)) is node)
+def channel_at(cluster: RedisCluster, node: Node, number: int = 0) -> str:
+    """A channel that ``node`` was born with; another number, another slot."""
+    names = (f"room-{number}" for number in count())
+    return next(islice((name for name in names if cluster.owner(slot_of(name)) is node), number, None))
 
 
 @contextmanager
@@ -112,9 +114,10 @@ def test_nodes_hear_and_count_one_another(shared_cluster: RedisCluster) -> None:
 
 
 def test_a_slot_moves_and_its_channels_follow(shared_cluster: RedisCluster) -> None:
+    """Its channels alone may have missed something; the others of the same node heard everything."""
     broker = RedisBroker(shared_cluster.address)
-    source, target, other = shared_cluster.nodes
-    moving, staying = channel_at(shared_cluster, source), channel_at(shared_cluster, other)
+    source, target, _ = shared_cluster.nodes
+    moving, staying = (channel_at(shared_cluster, source, number) for number in range(2))
 
     async def scenario() -> None:
         sink = Collector()
@@ -128,9 +131,50 @@ def test_a_slot_moves_and_its_channels_follow(shared_cluster: RedisCluster) -> N
             await eventually(lambda: hears_at(broker, moving, target))
             await broker.publish(Publication(moving, b"after"))
             await sink.wait_for(3)
+            assert [gap.channels for gap in sink.gaps] == [(moving,)]
         await eventually(lambda: hears_at(broker, moving, source))
         await broker.publish(Publication(moving, b"back"))
         await sink.wait_for(4)
+        assert [gap.channels for gap in sink.gaps] == [(moving,)] * 2
+
+    run(scenario(), broker)
+
+
+def test_a_probe_proves_every_primary(shared_cluster: RedisCluster) -> None:
+    """One shard that hears nothing is enough to make the node unready; the others keep their connections."""
+    broker = RedisBroker(shared_cluster.address, timing=replace(BRISK, canary=0.2))
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        await eventually(lambda: broker.health.ready)
+        for number, node in enumerate(shared_cluster.nodes, 1):
+            shard = broker._carrier.shard(topic_of(channel_at(shared_cluster, node)))
+            take = shard.canary.take
+            shard.subscriber._own[shard.canary.topic] = lambda data: None
+            await eventually(lambda: "a probe did not come back" in broker.health.reason)
+            assert broker.counters.probes_late >= number
+            shard.subscriber._own[shard.canary.topic] = take
+            await eventually(lambda: broker.health.ready)
+
+    run(scenario(), broker)
+
+
+def test_a_probe_leaves_a_slot_that_moves(shared_cluster: RedisCluster) -> None:
+    broker = RedisBroker(shared_cluster.address, timing=replace(BRISK, canary=0.2))
+    source, target, _ = shared_cluster.nodes
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        await eventually(lambda: broker.health.ready)
+        shard = broker._carrier.shard(topic_of(channel_at(shared_cluster, source)))
+        probe = shard.canary.topic
+        shared_cluster.move([key_slot(probe)], source, target)
+        try:
+            await eventually(lambda: shard.canary.topic != probe)
+            await eventually(lambda: broker.health.ready)
+        finally:
+            shared_cluster.move([key_slot(probe)], target, source)
+        assert broker.counters.probes_late == 0
 
     run(scenario(), broker)
 
@@ -158,8 +202,8 @@ def test_a_slot_moves_under_full_publishing(shared_cluster: RedisCluster) -> Non
     channel = channel_at(shared_cluster, source)
 
     async def publish(number: int) -> None:
-        for count in range(0, 3000, 30):
-            messages = [b"%d:%d" % (number, n) for n in range(count, count + 30)]
+        for first in range(0, 3000, 30):
+            messages = [b"%d:%d" % (number, n) for n in range(first, first + 30)]
             await asyncio.gather(*(nodes[number].publish(Publication(channel, data)) for data in messages))
 
     async def scenario() -> None:
@@ -181,7 +225,7 @@ def test_a_slot_moves_under_full_publishing(shared_cluster: RedisCluster) -> Non
     for sink in sinks:
         for number in range(2):
             own = [int(data.split(b":")[1]) for data in sink.data if data.startswith(b"%d:" % number)]
-            own = [count for count in own if count != 9999]
+            own = [each for each in own if each != 9999]
             assert own == sorted(set(own))
 
 
@@ -208,6 +252,7 @@ def test_a_replica_takes_over_on_purpose_from_the_dead_and_from_the_frozen(make_
         assert not broker.health.ready
         assert await accepted(broker, channels[1])
         await eventually(lambda: hears_at(broker, channels[0], first))
+        assert [gap.channels for gap in sink.gaps] == [(channels[0],)] * 2
         assert await accepted(broker, channels[0], b"after death")
         await eventually(lambda: b"after death" in sink.data)
         second.server.start()

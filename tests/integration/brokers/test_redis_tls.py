@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.integration.brokers.conftest import MakeServer
 from tests.support.broker_world import Collector, run
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.errors import BrokerUnavailableError
@@ -79,6 +80,25 @@ def test_a_certificate_nobody_vouches_for_is_refused(
 
     run(scenario(), broker)
     assert "certificate" in caplog.text.lower()
+
+
+def test_a_cluster_over_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    cluster = RedisCluster(tmp_path, password="pw", certificate=certificate)
+    broker = RedisBroker(f"{cluster.address}?ssl_ca_certs={certificate[0]}")
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        for name in "abcdef":  # some at every primary
+            broker.subscribe(name)
+            await broker.publish(Publication(name, name.encode()))
+        await sink.wait_for(6)
+
+    try:
+        cluster.start()
+        run(scenario(), broker)
+    finally:
+        cluster.stop()
 
 
 def test_a_missing_redis_server_fails_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,27 @@ def test_a_refused_subscription_loses_the_channels_of_that_slot_alone() -> None:
     asyncio.run(scenario())
 
 
+def test_refusals_of_many_slots_each_lose_their_own_channels() -> None:
+    channels = [f"{{{letter}}}{number}" for number in range(3) for letter in "abc"]
+
+    async def scenario() -> None:
+        async with online() as world:
+            for channel in channels:
+                world.subscriber.add(channel)
+            await turns()
+            await world.heard(moved(b"{a}"))
+            assert world.subscriber._lost == {topic_of(f"{{a}}{number}") for number in range(3)}
+            await world.heard(*([b"ssubscribe", topic_of(f"{{b}}{number}"), 1] for number in range(3)))
+            await world.heard(moved(b"{c}"))
+            assert world.subscriber._lost == {
+                topic_of(f"{{{letter}}}{n}") for letter in "ac" for n in range(3)
+            }
+            await world.heard(moved(b"{b}"))  # the answer to something else
+            assert all(world.subscriber.hears(topic_of(f"{{b}}{number}")) for number in range(3))
+
+    asyncio.run(scenario())
+
+
 def test_a_refusal_without_a_slot_loses_what_has_no_answer_yet() -> None:
     async def scenario() -> None:
         async with online() as world:

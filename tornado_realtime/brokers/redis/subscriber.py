@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice, takewhile
 
 from redis.crc import key_slot
 from redis.exceptions import AskError, ResponseError
@@ -294,12 +294,22 @@ class Subscriber:
 
     def _turned_away(self, error: ResponseError, line: Line) -> None:
         if isinstance(error, AskError):
-            slot = error.slot_id
-            self._lose([topic for topic in chain(self._own, self._wanted) if key_slot(topic) == slot])
+            self._lose(self._refused(error.slot_id))
         elif isinstance(error, ELSEWHERE):  # it does not say which; what works is confirmed again
             self._lose(list(self._unanswered))
         else:
             raise line.refusal(error) from error
+
+    def _refused(self, slot: int) -> list[bytes]:
+        """The topics of the subscription that was answered with ``slot``; none if it was no subscription.
+
+        One command names topics of one slot, and is answered before the next: they stand in front.
+        """
+
+        def is_other(topic: bytes) -> bool:
+            return key_slot(topic) != slot
+
+        return list(takewhile(lambda topic: not is_other(topic), dropwhile(is_other, self._unanswered)))
 
     def _lose(self, topics: Iterable[bytes]) -> None:
         for topic in topics:
@@ -324,9 +334,10 @@ class Subscriber:
         parts, self._parts = self._parts, {}
         yield from self._dialect.commands(self._dialect.unsubscribe, parts)
         joins, self._joins = self._joins, {}
-        for topic in joins:
+        commands = list(self._dialect.commands(self._dialect.subscribe, joins))
+        for topic in chain.from_iterable(command[1:] for command in commands):
             self._unanswered[topic] = self._unanswered.get(topic, 0) + 1
-        yield from self._dialect.commands(self._dialect.subscribe, joins)
+        yield from commands
         self._check_ready()
 
     def _confirm(self, topic: bytes) -> None:

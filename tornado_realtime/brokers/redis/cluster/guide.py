@@ -83,7 +83,7 @@ class ClusterGuide:
                     "the Redis cluster at %s knows no sharded channels, as Redis 7 does; %s carries them all"
                 )
                 logger.warning(text, shown, _listed(now.primaries[:1]))
-        elif now.primaries != before.primaries:
+        elif set(now.primaries) != set(before.primaries):
             text = "the Redis cluster at %s changed: primaries are %s, and were %s; %d channels move"
             logger.warning(text, shown, _listed(now.primaries), _listed(before.primaries), moved)
         else:
