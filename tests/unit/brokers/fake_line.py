@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from tornado_realtime.brokers.redis.address import parse_address
 from tornado_realtime.brokers.redis.line import Command, Line
 
 
@@ -12,6 +13,8 @@ class FakeLine(Line):
     """Keeps what was written; ``answer`` hands replies to whoever reads."""
 
     def __init__(self) -> None:
+        self._address = parse_address("")
+        self._dial_timeout = 1.0
         self.heard = asyncio.Event()
         self.commands: list[Command] = []
         self.writes = 0

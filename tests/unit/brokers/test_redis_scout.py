@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.address import parse_address
@@ -155,12 +155,22 @@ def test_a_cluster_that_is_down_is_passed_on_but_somebody_else_is_asked() -> Non
     asyncio.run(scenario())
 
 
-def test_a_server_that_is_in_no_cluster_is_left() -> None:
+@pytest.mark.parametrize(("error", "level"), [(ResponseError, "WARNING"), (NoPermissionError, "ERROR")])
+def test_a_server_that_does_not_say_is_left_and_reported_when_all_do_so(
+    error: type[ResponseError], level: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario() -> None:
         world = World()
-        world.dial()
-        error = ResponseError("This instance has cluster support disabled")
-        assert "cluster support disabled" in await world.refusal([error, error, [[b"x"]]])
+        for number in range(5):
+            world.dial()
+            async with world.line() as (line, reading):
+                line.answer(error("no"), error("no"), [[b"x"]])
+                with pytest.raises(BrokerUnavailableError) as caught:
+                    await reading
+            world.scout.began("asking", caught.value)
+            assert world.scout.tried.is_set() == (number > 0)
         assert world.found == []
 
     asyncio.run(scenario())
+    assert [record.levelname for record in caplog.records] == [level]
+    assert "h:7000,h:7001" in caplog.text

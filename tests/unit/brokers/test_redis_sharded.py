@@ -212,6 +212,9 @@ def test_a_refusal_without_a_slot_loses_what_has_no_answer_yet() -> None:
             await world.heard(ClusterDownError("The cluster is down"))
             assert world.worries == 1
             assert (world.subscriber.hears(A), world.subscriber.hears(B)) == (False, True)
+            await world.heard([b"ssubscribe", A, 1])  # it was another one that was refused
+            assert world.subscriber.hears(A)
+            assert world.is_caught_up()
 
     asyncio.run(scenario())
 

@@ -347,6 +347,7 @@ class Subscriber:
             return
         if topic in self._joins:  # the same, not sent yet
             return
+        self._lost.discard(topic)
         if self.wants(topic) or topic in self._lingering:
             self._confirmed.add(topic)
         self._let_go(topic)

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from redis.exceptions import ResponseError
+
 from tornado_realtime.brokers.redis.address import Place, RedisAddress
 from tornado_realtime.brokers.redis.cluster.guide import Guide
 from tornado_realtime.brokers.redis.cluster.topology import Topology
@@ -102,14 +104,18 @@ class Scout:
         while True:
             replies = [await line.read() for _ in self._guide.questions]
             self._asked = False
-            try:
-                topology = self._guide.read(replies, self._places[-1])
-            except ValueError as error:
-                raise BrokerUnavailableError(str(error)) from error
-            self._judge(topology)
+            self._judge(self._understood(replies, line))
             if self._again:
                 self._again = False
                 self.ask()
+
+    def _understood(self, replies: list[object], line: Line) -> Topology:
+        try:
+            return self._guide.read(replies, self._places[-1])
+        except ValueError as error:
+            if isinstance(refused := error.__cause__, ResponseError):
+                raise line.refusal(refused) from refused
+            raise BrokerUnavailableError(str(error)) from error
 
     def _judge(self, topology: Topology) -> None:
         if self._epoch is not None and topology.epoch < self._epoch and self._outdated < self.places:
