@@ -21,6 +21,8 @@ if [ "${1:-run}" = test ]; then
     need build-essential cc
     need redis-server redis-server
     need nginx-light nginx
+    need haproxy haproxy
+    need systemd systemd-analyze
     need curl curl
     need openssl openssl
     need chromium chromium chromium-browser

@@ -119,6 +119,15 @@ def test_log_lines_are_as_told() -> None:
     assert not [line for line in lines if not all(part.strip() in source for part in line.split("…: "))]
 
 
+def test_reasons_for_red_are_as_told() -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    part = page.partition("### When /ready is red")[2].partition("\n## ")[0]
+    reasons = re.findall(r"^\| `([^`]+)` \|", part, re.MULTILINE)
+    source = set(texts_of_the_program())
+    assert len(reasons) > 5
+    assert not [reason for reason in reasons if reason not in source]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_are_readable_as_text(page: Path) -> None:
     """Prose has lines that fit a screen; tables and generated parts may be longer."""
