@@ -17,6 +17,11 @@ from tests.support.redis_server import START_TIMEOUT, RedisServer, free_port
 
 SLOTS = 16384
 NODE_TIMEOUT_MS = 600
+RENAMED = [
+    word
+    for command in ("SSUBSCRIBE", "SUNSUBSCRIBE", "SPUBLISH")
+    for word in ("--rename-command", command, "")
+]
 
 
 @dataclass(slots=True)
@@ -104,6 +109,13 @@ class RedisCluster:
         for node in self.nodes:
             node.server.stop()
 
+    def update(self) -> None:
+        """Stop all nodes, and start them as servers that know ``SSUBSCRIBE``."""
+        self.stop()
+        for node in self.nodes:
+            node.server.options = [word for word in node.server.options if word not in RENAMED]
+        self.start()
+
     def wait_until_up(self) -> None:
         """Wait until every node that runs says ``cluster_state:ok``."""
         deadline = time.monotonic() + START_TIMEOUT
@@ -168,8 +180,7 @@ class RedisCluster:
         options += ["--cluster-port", str(bus), "--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
         options += ["--cluster-allow-replica-migration", "no", "--repl-diskless-sync-delay", "0"]
         if not sharded:
-            for command in ("SSUBSCRIBE", "SUNSUBSCRIBE", "SPUBLISH"):
-                options += ["--rename-command", command, ""]
+            options += RENAMED
         if self.password:
             options += ["--masterauth", self.password]
         if self.certificate:

@@ -382,26 +382,44 @@ async def refused(broker: RedisBroker, channel: str) -> bool:
 def test_servers_without_sharded_channels(
     make_cluster: MakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """All nodes of ours go to the same primary, so that there is one order, until Redis is updated."""
     cluster = make_cluster(sharded=False)
-    broker = RedisBroker(cluster.address)
+    brokers = [RedisBroker(cluster.address, timing=BRISK) for _ in range(2)]
+    sinks = [Collector() for _ in brokers]
     messages = [b"%d" % number for number in range(100)]
 
     async def scenario() -> None:
-        sink = Collector()
-        await broker.start(sink)
-        broker.subscribe("news")
-        await asyncio.gather(*(broker.publish(Publication("news", message)) for message in messages))
-        await sink.wait_for(100)
-        assert sink.data == messages
+        for broker, sink in zip(brokers, sinks, strict=True):
+            await broker.start(sink)
+            broker.subscribe("news")
+            await broker.publish(Publication("warm", b"up"))
+            await eventually(lambda broker=broker: broker.health.ready and hears(broker, "news"))
+        await asyncio.gather(
+            *(brokers[n % 2].publish(Publication("news", message)) for n, message in enumerate(messages))
+        )
+        await asyncio.gather(*(sink.wait_for(100) for sink in sinks))
+        assert sinks[0].data == sinks[1].data
         # As with: redis-cli PUBLISH realtime:news hi, on any node.
         for node in cluster.nodes:
             cluster.ask(node, "PUBLISH", "realtime:news", "hi")
-        await sink.wait_for(103)
-        assert await broker.tell(b"all") == 1
+        await asyncio.gather(*(sink.wait_for(103) for sink in sinks))
+        assert await brokers[0].tell(b"all") == 2
 
-    with caplog.at_level(logging.WARNING):
-        run(scenario(), broker)
-    assert [record.getMessage() for record in caplog.records] == [
-        f"the Redis cluster at {cluster.nodes[0].place},{cluster.nodes[1].place} knows no sharded channels, "
-        f"as Redis 7 does; {cluster.nodes[0].place} carries them all"
-    ]
+        await asyncio.to_thread(cluster.update)
+        await eventually(lambda: all(broker.health.ready for broker in brokers))
+        node = cluster.owner(slot_of("news"))
+        await eventually(lambda: cluster.ask(node, "SPUBLISH", "realtime:news", "updated") == b":2\r\n")
+        await asyncio.gather(*(sink.wait_for(104) for sink in sinks))
+
+    with caplog.at_level(logging.INFO):
+        run(scenario(), *brokers)
+    seeds = f"{cluster.nodes[0].place},{cluster.nodes[1].place}"
+    told = [text for text in caplog.messages if text.startswith("the Redis cluster at")]
+    old = f"knows no sharded channels, as Redis 7 does; {cluster.nodes[0].place} carries them all"
+    new = "shares the channels among " + ", ".join(node.place for node in cluster.nodes)
+    assert told == [f"the Redis cluster at {seeds} {words}" for words in (old, old, new, new)]
+
+
+def hears(broker: RedisBroker, channel: str) -> bool:
+    """Whether ``broker`` is subscribed to ``channel``."""
+    return broker._carrier.shard(topic_of(channel)).subscriber.hears(topic_of(channel))
