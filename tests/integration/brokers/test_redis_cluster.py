@@ -363,6 +363,23 @@ def test_a_seed_that_is_gone_is_passed_over(shared_cluster: RedisCluster) -> Non
     run(scenario(), broker)
 
 
+def test_closing_at_any_moment_of_the_start_leaves_nothing(shared_cluster: RedisCluster) -> None:
+    async def scenario() -> None:
+        for turns in range(1, 120, 6):
+            broker = RedisBroker(shared_cluster.address)
+            broker.subscribe("news")
+            starting = asyncio.create_task(broker.start(Collector()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            began = time.monotonic()
+            await broker.close()
+            await starting
+            assert time.monotonic() - began < 1.0
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(scenario())
+
+
 def test_a_server_that_is_in_no_cluster(shared_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     broker = RedisBroker(f"redis-cluster://127.0.0.1:{shared_redis.port}")
 

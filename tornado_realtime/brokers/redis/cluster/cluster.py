@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from tornado_realtime.brokers.redis.address import Place, RedisAddress
 from tornado_realtime.brokers.redis.cluster.detour import Detour
@@ -70,17 +69,16 @@ class Cluster:
             ping_every=min(timing.ping_every, self._guide.pause),
         )
         self._link = Link(self._scout, self._scout.dial, patience, self._scout)
-        self._looked = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()  # shards that are needed no longer
         self._pause = LOOK_AGAIN_FIRST
         self._worried = False
         self._closed = False
 
     def start(self) -> None:
         """Begin to ask who serves what; once is enough."""
-        if not self._tasks:
-            self._run(self._link.run())
+        self._asking = self._asking or asyncio.create_task(self._link.run())
 
     async def tried(self) -> None:
         """Wait until the first dials worked or failed, or the cluster was closed."""
@@ -94,12 +92,13 @@ class Cluster:
         if self._timer is not None:
             self._timer.cancel()
         self._scout.tried.set()
-        self._detour.fail(error)
+        if self._asking is not None:
+            await cancelled(self._asking)
         shards, self._shards = self._shards, {}
         self._carriers = [self._nowhere] * SLOTS
-        for shard in (self._nowhere, *shards.values()):
-            await shard.close(error)
-        await cancelled(*self._tasks)
+        await asyncio.gather(*(shard.close(error) for shard in (self._nowhere, *shards.values())))
+        self._detour.fail(error)  # last, because a shard may have sent something back until it was closed
+        await asyncio.gather(*self._closing)
 
     def shard(self, topic: bytes) -> Shard:
         """Who carries ``topic`` now."""
@@ -192,7 +191,11 @@ class Cluster:
                 shard.watch(self._probe(share))
         moved = sum(map(self._move_from, [self._nowhere, *self._shards.values(), *old.values()]))
         for shard in old.values():
-            self._run(shard.close(BrokerUnavailableError("the Redis cluster has changed")))
+            closing = asyncio.create_task(
+                shard.close(BrokerUnavailableError("another Redis server has taken over"))
+            )
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         return moved
 
     def _dial(self, key: Key, share: Share) -> Shard:
@@ -215,8 +218,3 @@ class Cluster:
         for topic in topics:
             self.shard(topic).subscriber.admit(topic, shard.subscriber.evict(topic))
         return len(topics)
-
-    def _run(self, job: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(job)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
