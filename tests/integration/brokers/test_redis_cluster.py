@@ -291,6 +291,13 @@ def test_a_primary_without_a_replica_dies_and_comes_back(make_cluster: MakeClust
             await broker.publish(Publication(kept, b"meanwhile %d" % number))
         await eventually(lambda: b"meanwhile 19" in sink.data)
         assert not broker.health.ready
+        # With this, what is left of a cluster takes nothing. It is no reason to wait for anything.
+        cluster.ask(other, "CONFIG", "SET", "cluster-allow-pubsubshard-when-down", "no")
+        with pytest.raises(BrokerUnavailableError, match="The cluster is down") as caught:
+            await broker.publish(Publication(kept, b"x"))
+        assert caught.value.outcome == "rejected"
+        cluster.ask(other, "CONFIG", "SET", "cluster-allow-pubsubshard-when-down", "yes")
+        await broker.publish(Publication(kept, b"taken again"))
         dying.server.start()
         await eventually(lambda: hears_at(broker, lost, dying))
         await broker.publish(Publication(lost, b"after"))

@@ -290,17 +290,18 @@ def test_what_nobody_got_because_the_topic_was_given_away_is_not_taken() -> None
 def test_what_another_node_serves_is_sent_back_and_owed_no_longer() -> None:
     async def scenario() -> None:
         async with online() as world:
-            first, second = world.parcel("a"), world.parcel("b")
-            world.publisher.hand_in(first)
-            world.publisher.hand_in(second)
+            first, second, third = world.parcel("a"), world.parcel("b"), world.parcel("b")
+            for parcel in (first, second, third):
+                world.publisher.hand_in(parcel)
             assert world.publisher.owes(key_slot(A))
             await turns()
             assert world.publisher.owes(key_slot(A))
-            world.mouth.answer(moved(A), 1)
+            world.mouth.answer(moved(A), 1, ClusterDownError("The cluster is down"))
             await turns()
             assert world.sent_back == [first]
             assert not first.taken.done()
             assert second.taken.result() == 1
+            assert outcome(third) == "rejected"
             assert not world.publisher.owes(key_slot(A))
 
     asyncio.run(scenario())

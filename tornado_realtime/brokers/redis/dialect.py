@@ -9,8 +9,9 @@ from itertools import islice
 from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, TryAgainError
 
-# How a node of a cluster says that it does not serve a channel, or not now (MOVED is an AskError, too).
-ELSEWHERE = (AskError, TryAgainError, ClusterDownError)
+# How a node of a cluster says that another one serves a channel, or will in a moment (MOVED is an AskError).
+ELSEWHERE = (AskError, TryAgainError)
+NOT_SERVED = (*ELSEWHERE, ClusterDownError)  # or that nobody does
 CHUNK = 500  # channels in one SUBSCRIBE, so that 100,000 of them do not stall Redis in one command
 
 

@@ -12,7 +12,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, ResponseError
 
 from tornado_realtime.brokers.redis.deafness import Deafness
-from tornado_realtime.brokers.redis.dialect import ELSEWHERE, PLAIN, Dialect
+from tornado_realtime.brokers.redis.dialect import NOT_SERVED, PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Command, Line
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
@@ -295,7 +295,7 @@ class Subscriber:
     def _turned_away(self, error: ResponseError, line: Line) -> None:
         if isinstance(error, AskError):
             self._lose(self._refused(error.slot_id))
-        elif isinstance(error, ELSEWHERE):  # it does not say which; what works is confirmed again
+        elif isinstance(error, NOT_SERVED):  # it does not say which; what works is confirmed again
             self._lose(list(self._unanswered))
         else:
             raise line.refusal(error) from error
