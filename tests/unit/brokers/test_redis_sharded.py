@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, MovedError
 
@@ -203,6 +205,46 @@ def test_refusals_of_many_slots_each_lose_their_own_channels() -> None:
     asyncio.run(scenario())
 
 
+def test_a_lost_topic_that_nobody_wants_any_longer_is_not_tried_again() -> None:
+    async def scenario() -> None:
+        async with online() as world:
+            await world.subscribed("a")
+            await world.heard([b"sunsubscribe", A, 0])
+            parcel = world.parcel("a")
+            world.subscriber.hold(parcel)
+            world.subscriber.remove("a")
+            assert world.is_caught_up()
+            world.subscriber.retry()
+            await turns()
+            assert world.ear.commands == []
+            assert world.mouth.commands == [(b"SPUBLISH", A, b"x")]
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_for_a_subscription_waits_on_when_an_older_one_is_refused() -> None:
+    async def scenario() -> None:
+        async with online() as world:
+            world.subscriber._linger = 0.0
+            world.subscriber.add("a")
+            await turns()
+            world.subscriber.remove("a")
+            await turns()
+            world.ear.room.clear()  # the next write takes its time
+            world.subscriber.ping()
+            await turns()
+            world.subscriber.add("a")
+            world.subscriber.hold(world.parcel("a"))
+            await world.heard(moved(A))
+            assert world.mouth.commands == []
+            world.ear.room.set()
+            await turns()
+            await world.heard(moved(A), [b"ssubscribe", A, 1])
+            assert world.mouth.commands == [(b"SPUBLISH", A, b"x")]
+
+    asyncio.run(scenario())
+
+
 def test_a_refusal_without_a_slot_loses_what_has_no_answer_yet() -> None:
     async def scenario() -> None:
         async with online() as world:
@@ -316,3 +358,93 @@ def test_every_lost_connection_is_a_worry() -> None:
 
     asyncio.run(scenario())
     assert world.worries == 2
+
+
+class Keeper:
+    """A node that serves what it has not given away, and answers in order."""
+
+    def __init__(self, world: World) -> None:
+        self.topics: set[bytes] = set()
+        self._world = world
+        self._away: set[bytes] = set()
+        self._served = 0
+
+    def give(self, topic: bytes) -> None:
+        """Another node has this slot now; whoever listened is told."""
+        self._away.add(topic)
+        if topic in self.topics:
+            self.topics.discard(topic)
+            self._world.ear.answer([b"sunsubscribe", topic, 0])
+
+    def take_back(self, topic: bytes) -> None:
+        """The slot came back."""
+        self._away.discard(topic)
+
+    async def serve(self, count: int) -> None:
+        """Answer the next ``count`` commands."""
+        await turns()
+        for command, *topics in self._world.ear.commands[self._served :][:count]:
+            self._served += 1
+            for topic in topics[:1] if self._away.intersection(topics) else topics:
+                self._answer(command, topic)
+        await turns()
+
+    def _answer(self, command: bytes, topic: bytes) -> None:
+        if topic in self._away:
+            self._world.ear.answer(moved(topic))
+            return
+        (self.topics.add if command == b"SSUBSCRIBE" else self.topics.discard)(topic)
+        self._world.ear.answer([command.lower(), topic, 1])
+
+
+ACTIONS = ["add", "remove", "publish", "serve", "turn", "give", "take back", "retry"]
+STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.sampled_from("abc")), max_size=40)
+
+
+@given(STEPS)
+@settings(deadline=None, max_examples=150)
+def test_whatever_moves_the_node_and_we_agree_in_the_end(steps: list[tuple[str, str]]) -> None:
+    wanted: set[str] = set()
+    published: list[Parcel] = []
+
+    async def step(world: World, keeper: Keeper, action: str, channel: str) -> None:
+        match action:
+            case "add":
+                wanted.add(channel)
+                world.subscriber.add(channel)
+            case "remove":
+                wanted.discard(channel)
+                world.subscriber.remove(channel)
+            case "publish" if not world.subscriber.hears(topic_of(channel)):
+                published.append(world.parcel(channel))
+                world.subscriber.hold(published[-1])
+            case "serve":
+                await keeper.serve(1)
+            case "give":
+                keeper.give(topic_of(channel))
+            case "take back":
+                keeper.take_back(topic_of(channel))
+            case "retry":
+                world.subscriber.retry()
+            case _:
+                await turns(3)
+
+    async def scenario() -> None:
+        async with online() as world:
+            world.subscriber._linger = 0.0
+            keeper = Keeper(world)
+            for action, channel in steps:
+                await step(world, keeper, action, channel)
+            for channel in "abc":
+                keeper.take_back(topic_of(channel))
+            for _ in range(3):
+                await keeper.serve(1000)
+                world.subscriber.retry()
+            await keeper.serve(1000)
+            assert keeper.topics == {topic_of(channel) for channel in wanted}
+            assert world.subscriber._confirmed == keeper.topics
+            assert all(world.subscriber.hears(topic_of(channel)) for channel in "abc")
+            assert len(world.mouth.commands) == len(published)
+            assert world.is_caught_up()
+
+    asyncio.run(scenario())

@@ -158,9 +158,11 @@ class Subscriber:
         self._deafness.left(topic)
         if self._wanted.pop(topic, None) is None or self._line is None:
             return
-        if topic in self._joins:  # Redis was not told yet
-            del self._joins[topic]
+        if topic in self._joins or topic in self._lost:  # Redis does not send it
+            self._joins.pop(topic, None)
+            self._lost.discard(topic)
             self._let_go(topic)
+            self._check_ready()
         else:
             self._lingering[topic] = asyncio.get_running_loop().time() + self._linger
             self._arm()
@@ -316,12 +318,12 @@ class Subscriber:
             self._confirmed.discard(topic)
             self._unanswered.pop(topic, None)
             self._lingering.pop(topic, None)
-            if self.wants(topic) and topic not in self._joins:
+            if not self.wants(topic):
+                self._let_go(topic)
+            elif topic not in self._joins:
                 self._deafness.began({topic} & self._wanted.keys())
                 self._lost.add(topic)
                 self._catching_up = True
-            else:
-                self._let_go(topic)
         self._worry()
         self._check_ready()
 
