@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, combinations, pairwise
 
 from tests.chaos.history import Hearing, History, Message, Outcome, Sending, Span
@@ -103,6 +103,7 @@ def judge(history: History, limits: Limits) -> Verdict:
     verdict.findings += _disagreements(history, sendings)
     verdict.recovery = _recovery(history, sendings)
     verdict.findings += _too_late(verdict.recovery, limits.recovery)
+    verdict.findings += _dead(history)
     verdict.red = _redness(history, limits.red, verdict.findings)
     return verdict
 
@@ -290,7 +291,7 @@ def _redness(history: History, limit: float, findings: list[Finding]) -> float |
     slowest: float | None = None
     ready = [probe for probe in history.probes if probe.path == "/ready"]
     for node in sorted({probe.node for probe in ready}):
-        for span in (span for span in history.deaf if span.concerns(node)):
+        for span in (_until_healed(history, span, node) for span in history.deaf if span.concerns(node)):
             answers = [probe for probe in ready if probe.node == node and span.start <= probe.at <= span.end]
             red = next((probe.at - span.start for probe in answers if probe.status != 200), None)
             if red is not None:
@@ -299,13 +300,24 @@ def _redness(history: History, limit: float, findings: list[Finding]) -> float |
                 said = "stayed ready" if red is None else f"said so only after {red:.1f} s"
                 findings.append(Finding("not red", f"{node} {said}, {span.why}; {limit:g} s are allowed"))
         last = next(probe for probe in reversed(ready) if probe.node == node)
-        if last.status != 200 and not _stopped(history, node, last.at, last.at):
+        if last.status != 200 and not _stopped(history, node, last.at, last.answered):
             findings.append(Finding("not green", f"{node} was not ready at the end: {last.status}"))
+    return slowest
+
+
+def _until_healed(history: History, span: Span, node: str) -> Span:
+    """A deafness ends when the fault does, or before that when the node found a way around it."""
+    marks = [
+        each.end for each in history.marks if each.concerns(node) and each.touches(span.start, span.start)
+    ]
+    return replace(span, end=min(span.end, *marks)) if marks else span
+
+
+def _dead(history: History) -> Iterator[Finding]:
     for probe in history.probes:
         is_dead = probe.path == "/live" and probe.status != 200
-        if is_dead and not _stopped(history, probe.node, probe.at, probe.at):
-            findings.append(Finding("not live", f"{probe.node} answered /live with {probe.status}"))
-    return slowest
+        if is_dead and not _stopped(history, probe.node, probe.at, probe.answered):
+            yield Finding("not live", f"{probe.node} answered /live with {probe.status}")
 
 
 def _name(message: Message) -> str:

@@ -95,11 +95,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """An answer of ``/ready`` or ``/live``: the status, 0 for none."""
+    """A question to ``/ready`` or ``/live``, and the status of the answer; 0 for none."""
 
     node: str
     path: str
     at: float
+    answered: float
     status: int
 
 

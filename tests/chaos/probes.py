@@ -36,5 +36,6 @@ async def watch(name: str, port: int, note: Callable[[Probe], None]) -> None:
     while True:
         for path in PATHS:
             at = time.time()
-            note(Probe(name, path, at, await ask(port, path)))
+            status = await ask(port, path)
+            note(Probe(name, path, at, time.time(), status))
         await asyncio.sleep(PAUSE)

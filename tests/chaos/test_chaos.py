@@ -14,7 +14,15 @@ from tests.chaos.report import findings, table
 
 SEED = os.environ.get("CHAOS_SEED", "1")
 CANARY = 1.0
-SECONDS = {"redis-killed": 2.0, "redis-stopped": 4.0, "overflow": 1.0, "password": 2.0, "node-killed": 1.0}
+SECONDS = {
+    "redis-killed": 2.0,
+    "redis-stopped": 4.0,
+    "half-deaf": 8.0,
+    "overflow": 1.0,
+    "password": 2.0,
+    "cluster-killed": 1.0,
+    "node-killed": 1.0,
+}
 
 
 async def all_at_once(folder: Path) -> list[Run]:

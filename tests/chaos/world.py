@@ -17,7 +17,6 @@ from tests.chaos.history import History, Probe, Sending, Span
 from tests.chaos.nodes import Login, Node
 from tests.chaos.probes import watch
 from tests.chaos.redis import Topology
-from tornado_realtime.settings import OPTIONS
 
 WARM_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
@@ -61,11 +60,6 @@ class Tempo:
     publish_timeout: float = 2.0
 
 
-def known(option: str) -> bool:
-    """Whether ``go_handler`` has an option of this name."""
-    return any(row.name == option for row in OPTIONS)
-
-
 class World:
     """Everything of one run.
 
@@ -92,7 +86,7 @@ class World:
         self.tempo = tempo
         self.random = Random(seed)
         login = Login.make()
-        options = f"canary {tempo.canary:g}s" if known("canary") else ""
+        options = f"canary {tempo.canary:g}s\n\t\t\tpublish_timeout {tempo.publish_timeout:g}s"
         self.nodes = [
             Node(f"node-{number}", folder / f"node-{number}", topology.address(number), login, options)
             for number in range(size.nodes)

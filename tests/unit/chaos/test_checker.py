@@ -20,6 +20,10 @@ def sent(number: int, outcome: Outcome = "acknowledged", author: int = 0) -> Sen
     return Sending(Message("news", author, number), node, float(number), number + 0.1, outcome, "away")
 
 
+def asked(node: str, path: str, at: float, status: int) -> Probe:
+    return Probe(node, path, at, at + 0.01, status)
+
+
 def good() -> History:
     """Forty seconds with a fault from second 10 to 20: what was sent then was refused, and marked."""
     history = History(began=10.0, restored=20.0)
@@ -38,8 +42,8 @@ def good() -> History:
         for node in CLIENTS.values():
             status = 503 if 15 <= second <= 21 else 200
             history.probes += [
-                Probe(node, "/ready", float(second), status),
-                Probe(node, "/live", float(second), 200),
+                asked(node, "/ready", float(second), status),
+                asked(node, "/live", float(second), 200),
             ]
     return history
 
@@ -183,11 +187,11 @@ def turn_red_late(history: History) -> None:
 
 
 def stay_red(history: History) -> None:
-    history.probes.append(Probe("node-0", "/ready", 40.0, 503))
+    history.probes.append(asked("node-0", "/ready", 40.0, 503))
 
 
 def die(history: History) -> None:
-    history.probes.append(Probe("node-0", "/live", 15.0, 0))
+    history.probes.append(asked("node-0", "/live", 15.0, 0))
 
 
 def mark_everything(history: History) -> None:
@@ -264,7 +268,15 @@ def stop_a_node(history: History) -> None:
     """It leaves a request, and probes, without an answer."""
     history.stopped = [Span(10.0, 20.0, "node-0", "it was killed")]
     history.sendings[12] = replace(history.sendings[12], answered=18.0, outcome="unknown")
-    history.probes.append(Probe("node-0", "/live", 15.0, 0))
+    history.probes.append(asked("node-0", "/live", 15.0, 0))
+    history.probes.append(Probe("node-0", "/live", 9.9, 10.1, 0))
+
+
+def find_a_way_around(history: History) -> None:
+    """A new connection, and green again between two probes."""
+    history.probes = [replace(probe, status=200) for probe in history.probes]
+    history.away, history.deaf = [], [Span(10.0, 29.0, "node-0", "its line was cut")]
+    history.marks.append(Span(9.0, 12.0, "node-0"))
 
 
 def be_deaf_for_a_moment(history: History) -> None:
@@ -282,6 +294,7 @@ def be_deaf_for_a_moment(history: History) -> None:
         hang_up_and_come_back,
         stop_a_node,
         be_deaf_for_a_moment,
+        find_a_way_around,
         acknowledge_on_another_channel,
     ],
 )
