@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Protocol
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -53,6 +55,38 @@ def is_within(peer: str, networks: Iterable[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+@lru_cache(maxsize=1024)
+def plain_address(address: str) -> str:
+    """An address without zone; IPv4 mapped into IPv6 becomes IPv4. Text that is no address stays."""
+    parsed = parse_address(address)
+    return address if parsed is None else str(parsed)
+
+
+class HeaderLines(Protocol):
+    """What is needed of a request's header fields; Tornado's ``HTTPHeaders`` are such."""
+
+    def get_list(self, name: str, /) -> list[str]:
+        """All values of one field, one for each time it was sent."""
+        ...
+
+
+def forwarded_client(
+    peer: str, headers: HeaderLines, trusted: Sequence[Network], names: Sequence[str]
+) -> str:
+    """The client's address, read from the right: the first that no trusted proxy vouches for.
+
+    Args:
+        peer: The socket's peer.
+        headers: Of the request.
+        trusted: Networks whose word is believed; empty believes nobody.
+        names: Header fields to look into; the first one that is present counts.
+    """
+    if not trusted:
+        return peer
+    lines: list[str] = next((found for name in names if (found := headers.get_list(name))), [])
+    return plain_address(client_address(peer, lines, trusted))
+
+
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
     """The nearest address that is not a trusted proxy's.
 
@@ -84,6 +118,7 @@ def forwarded_for(peer: str, forwarded: Sequence[str], trusted: Sequence[Network
     return peer
 
 
+@lru_cache(maxsize=1024)
 def neighbourhood(address: str) -> str:
     """What stands for everybody who may be the same visitor: an IPv4 address, 64 bits of an IPv6 one.
 

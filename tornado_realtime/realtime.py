@@ -14,6 +14,7 @@ import asyncio
 import concurrent.futures
 import logging
 import os
+import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -49,7 +50,7 @@ from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
 from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
-from tornado_realtime.hub import Hub
+from tornado_realtime.hub import Hub, Quotas
 from tornado_realtime.logins import make_authenticator, read_keys
 from tornado_realtime.publication import Publication
 from tornado_realtime.settings import (
@@ -398,8 +399,15 @@ class Realtime:
         """
         hub = self.hub
         assert self._authenticator is not None
+        settings = self.settings
         return SocketDoor(
-            hub, self._authenticator, self._wire, self.settings.allowed_origins, self.revocations
+            hub,
+            self._authenticator,
+            self._wire,
+            settings.allowed_origins,
+            self.revocations,
+            settings.trusted_proxies,
+            settings.client_ip_headers,
         )
 
     def disconnect_door(self) -> DisconnectDoor:
@@ -424,7 +432,7 @@ class Realtime:
 
     def _make_hub(self) -> Hub:
         broker = self._broker_maker(self.settings)
-        return Hub(broker, self._limits, authorizer=self._make_authorizer())
+        return Hub(broker, self._limits, authorizer=self._make_authorizer(), quotas=self._quotas)
 
     @property
     def _limits(self) -> Limits:
@@ -435,6 +443,18 @@ class Realtime:
             settings.send_queue_bytes,
             drop_oldest=settings.slow_consumer == "drop_oldest",
             channels_size=settings.max_channels,
+            messages=settings.message_rate,
+        )
+
+    @property
+    def _quotas(self) -> Quotas:
+        settings = self.settings
+        most = settings.max_connections
+        return Quotas(
+            _usual_connections() if most is None else most,
+            settings.max_connections_per_address,
+            settings.max_connections_per_user,
+            settings.handshake_rate,
         )
 
     def _make_authorizer(self) -> Authorizer:
@@ -444,6 +464,12 @@ class Realtime:
             (rule, _place(self.settings.written("channel", rule.pattern.text)))
             for rule in self.settings.channels
         )
+
+
+def _usual_connections() -> int:
+    """Nine tenths of the descriptors there may be: requests, PHP, Redis and logs need some, too."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 0 if limit == resource.RLIM_INFINITY else max(1, limit - limit // 10)
 
 
 def _place(segment: Directive | None) -> str:

@@ -28,6 +28,9 @@ class NotingOwner(Owner):
     def received(self, connection: Connection, message: bytes, is_text: bool) -> None:
         self.messages.append((message, is_text))
 
+    def pinged(self, connection: Connection) -> bool:
+        return True
+
     def overflowed(self, connection: Connection) -> None:
         self.notes.append("overflowed")
         self.on_overflow(connection)

@@ -203,7 +203,9 @@ class TunedRealtime(Realtime):
     def _make_hub(self) -> Hub:
         loop, kind = asyncio.get_running_loop(), type(self)
         poller = kind.poller(loop) if kind.poller is not None else None
-        return Hub(kind.broker(), self._limits, kind.heart(loop), poller, self._make_authorizer())
+        return Hub(
+            kind.broker(), self._limits, kind.heart(loop), poller, self._make_authorizer(), self._quotas
+        )
 
 
 def realtime(**options: Any) -> Realtime:

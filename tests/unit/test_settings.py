@@ -9,6 +9,7 @@ import pytest
 
 from tornado_realtime.caddyfile.directive import Directive, Token
 from tornado_realtime.errors import ConfigError
+from tornado_realtime.rates import Rate
 from tornado_realtime.settings import (
     OPTIONS,
     Settings,
@@ -67,6 +68,18 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"send_queue": (1_000_000, "1KiB")},
         {"send_queue_frames": 1_000_000, "send_queue_bytes": 1024},
     ),
+    ("max_connections 9", {"max_connections": 9}, {"max_connections": 9}),
+    ("max_connections off", {"max_connections": "off"}, {"max_connections": 0}),
+    (
+        "max_connections_per_address 9",
+        {"max_connections_per_address": 9},
+        {"max_connections_per_address": 9},
+    ),
+    ("max_connections_per_user 9", {"max_connections_per_user": 9}, {"max_connections_per_user": 9}),
+    ("handshake_rate 5 50", {"handshake_rate": [5, 50]}, {"handshake_rate": Rate(5.0, 50)}),
+    ("handshake_rate 5", {"handshake_rate": 5}, {"handshake_rate": Rate(5.0, 5)}),
+    ("message_rate 10 20", {"message_rate": (10, 20)}, {"message_rate": Rate(10.0, 20)}),
+    ("message_rate off", {"message_rate": "off"}, {"message_rate": None}),
     ("max_channels 7", {"max_channels": 7}, {"max_channels": 7}),
     ("slow_consumer drop_oldest", {"slow_consumer": "drop_oldest"}, {"slow_consumer": "drop_oldest"}),
 ]
@@ -161,6 +174,11 @@ WRONG: list[tuple[str, str]] = [
     ("max_message_size 0", "max_message_size must be at least 1 bytes, not '0'"),
     ("max_message_size x", "max_message_size 'x' is not a size: write something like 512, 16kb or 1MiB"),
     ("max_publication_size .1", "max_publication_size must be at least 1 bytes, not '.1'"),
+    ("max_connections many", "max_connections needs a whole number from 1 to 1000000000, not 'many'"),
+    ("handshake_rate 0", "handshake_rate needs a whole number from 1 to 1000000, not '0'"),
+    ("handshake_rate 1 0", "handshake_rate needs a whole number from 1 to 1000000, not '0'"),
+    ("message_rate off 5", "message_rate needs a whole number from 1 to 1000000, not 'off'"),
+    ("message_rate 1.5", "message_rate needs a whole number from 1 to 1000000, not '1.5'"),
     ("max_channels 0", "max_channels needs a whole number from 1 to 1000000000, not '0'"),
     ("send_queue 0", "send_queue needs a number of frames from 1 to 1000000, not '0'"),
     ("send_queue 1000001", "send_queue needs a number of frames from 1 to 1000000, not '1000001'"),

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado_realtime.connection.outbox import Outbox
+from tornado_realtime.rates import Rate
 from tornado_realtime.wire.decoder import Close, Decoder, Message, Ping, Pong
 from tornado_realtime.wire.frames import Batch, close_frame, pong_frame
 
@@ -32,6 +33,7 @@ class Limits:
         outbox_bytes: Most bytes that may wait; one longer publication still goes to an empty outbox.
         drop_oldest: Whether a slow client loses what waited longest, instead of its connection.
         channels_size: Most channels that a client may be subscribed to.
+        messages: How often a client may send something; None for any time.
     """
 
     message_bytes: int = 512
@@ -39,6 +41,7 @@ class Limits:
     outbox_bytes: int = 1024 * 1024
     drop_oldest: bool = False
     channels_size: int = 128
+    messages: Rate | None = None
 
 
 class Phase(IntEnum):
@@ -56,6 +59,9 @@ class Owner(Protocol):
 
     def received(self, connection: Connection, message: bytes, is_text: bool) -> None:
         """A whole message came in."""
+
+    def pinged(self, connection: Connection) -> bool:
+        """A ping came in; whether it is to be answered."""
 
     def overflowed(self, connection: Connection) -> None:
         """The outbox is full: a slow consumer, to be closed. The frames offered last need not be queued."""
@@ -240,7 +246,7 @@ class Connection(ABC):
                 case Pong():
                     self.awaiting_pong = False
                 case Ping(payload):
-                    if self.phase is Phase.OPEN:
+                    if self.phase is Phase.OPEN and self._owner.pinged(self):
                         self.send(pong_frame(payload))
                 case Close(code):
                     self._close_by_peer(code)

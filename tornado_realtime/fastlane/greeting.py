@@ -23,11 +23,13 @@ class Greeting:
         door: Where the connection goes.
         user: Whose it is.
         accept: What proves that the handshake was understood.
+        address: The visitor's, as far as it matters.
     """
 
     door: SocketDoor
     user: User
     accept: str
+    address: str
 
 
 def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting | None:
@@ -48,7 +50,15 @@ def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting
         origin = fields.get("origin") if "origin" in fields else None
         if not origin_allowed(origin, fields.get("host"), door.origins):
             return None
+        address = door.address(peer, fields)
+        admission = door.hub.admission
+        if admission.before_login(address) is not None:
+            return None
         user = door.authenticator.authenticate_now(fields, peer)
+        if user is None or admission.after_login(address, user.id) is not None:
+            return None
     except (AuthError, BrokerClosedError, HandshakeError):
         return None
-    return Greeting(door, user, accept) if user is not None else None
+    # Whatever goes to Tornado is counted there.
+    admission.begun(address)
+    return Greeting(door, user, accept, address)

@@ -238,5 +238,5 @@ class Lane:
             self.abort()
             return _DONE
         self._door.forget(self, self._sock.fileno())
-        adopt(greeting.door, self._sock.detach(), greeting.user, self._buffer[begin:])
+        adopt(greeting.door, self._sock.detach(), greeting.user, self._buffer[begin:], greeting.address)
         return _DONE

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from tornado_realtime.fastlane.guard import Guard, Purpose, compile_guard, go_handlers
 from tornado_realtime.fastlane.head import PUBLISH_FIELDS, UPGRADE_FIELDS, Fields
+from tornado_realtime.peers import forwarded_client, plain_address
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.site.directives.go_handler import GoHandlerStep
 from tornado_realtime.site.front import FrontOptions
 from tornado_realtime.site.plan import ServerPlan
 from tornado_realtime.site.reach import BareSubject
-from tornado_realtime.site.request import SiteRequest, forwarded_client, plain_address
+from tornado_realtime.site.request import SiteRequest
 
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/_.~-]*")
 
@@ -87,7 +88,7 @@ class LanePlan:
             host=fields.get("host"),
             peer=peer,
             peer_port=0,
-            client_ip=forwarded_client(peer, fields, options.trusted_proxies, options.client_ip_headers),  # type: ignore[arg-type]
+            client_ip=forwarded_client(peer, fields, options.trusted_proxies, options.client_ip_headers),
             server_port=0,
             original_method=purpose.method,
             original_target=purpose.path,

@@ -15,12 +15,14 @@ from tornado.util import ObjectDict
 from tornado.web import Finish
 from tornado.websocket import WebSocketHandler
 
-from tornado_realtime.auth import Authenticator, User
+from tornado_realtime.auth import Authenticator, User, peer_of
 from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
 from tornado_realtime.errors import AuthBusyError, AuthError, HandshakeError
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
+from tornado_realtime.hub.admission import Full
+from tornado_realtime.peers import HeaderLines, Network, forwarded_client, plain_address
 from tornado_realtime.wire.base import Wire
 from tornado_realtime.wire.handshake import check_upgrade, origin_allowed, response_101
 
@@ -40,6 +42,8 @@ class SocketDoor:
         wire: What clients without a subprotocol speak.
         origins: Allowed origins; empty for "the same host".
         revocations: Whose logins do not count any more.
+        proxies: Whose word about the visitor's address is believed.
+        client_ip_headers: Where they give it.
     """
 
     hub: Hub
@@ -47,6 +51,14 @@ class SocketDoor:
     wire: Wire
     origins: Sequence[str] = ()
     revocations: Revocations = field(default_factory=Revocations)
+    proxies: Sequence[Network] = ()
+    client_ip_headers: Sequence[str] = ()
+
+    def address(self, peer: str, headers: HeaderLines) -> str:
+        """The visitor's address, as far as it matters to anybody; empty for a Unix socket."""
+        if not self.hub.admission.quotas.by_address:
+            return ""
+        return forwarded_client(plain_address(peer), headers, self.proxies, self.client_ip_headers)
 
 
 class SocketHandler(PlainHandler, WebSocketHandler):
@@ -66,16 +78,21 @@ class SocketHandler(PlainHandler, WebSocketHandler):
         """Answer the whole request, whatever its method."""
         door = self.enter(self._open_door)
         self._check_origin(door)
+        address = door.address(peer_of(self.request), self.request.headers)
+        self._check_room(door, address, door.hub.admission.before_login(address))
+        door.hub.admission.begun(address)
         user = await self._authenticate(door)
         try:
             accept = check_upgrade(self.request.method or "", self.request.headers, self.request.version)
         except HandshakeError as error:
             self.refuse(error.status, **_VERSION)
-        # Meanwhile the instance may have been closed, or started anew, and the user may have been revoked.
+        # Meanwhile the instance may have been closed, or started anew, the user may have been revoked, and others
+        # may have come.
         door = self.enter(self._open_door)
         if door.revocations.refuses(user):
             self.refuse(401)
-        self._upgrade(door, accept, user)
+        self._check_room(door, address, door.hub.admission.after_login(address, user.id))
+        self._upgrade(door, accept, user, address)
 
     def on_connection_close(self) -> None:
         """The visitor left before the answer: nobody needs to be asked any more."""
@@ -86,6 +103,11 @@ class SocketHandler(PlainHandler, WebSocketHandler):
         origins = self.request.headers.get_list("Origin")
         if not origin_allowed(origins[0] if origins else None, self.request.host, door.origins):
             self.refuse(403, **_VERSION)
+
+    def _check_room(self, door: SocketDoor, address: str, full: Full | None) -> None:
+        if full is not None:
+            door.hub.admission.refused(full, address)
+            self.refuse(full.status, full.text, Retry_After=str(full.retry_after))
 
     async def _authenticate(self, door: SocketDoor) -> User:
         self._asking = asyncio.ensure_future(door.authenticator.authenticate(self.request))
@@ -103,7 +125,7 @@ class SocketHandler(PlainHandler, WebSocketHandler):
         finally:
             self._asking = None
 
-    def _upgrade(self, door: SocketDoor, accept: str, user: User) -> None:
+    def _upgrade(self, door: SocketDoor, accept: str, user: User, address: str) -> None:
         stream = self.detach()
         # A handler that finishes does this; without it each handshake leaves 14 KiB to the collector.
         self.ui = ObjectDict()
@@ -111,10 +133,10 @@ class SocketHandler(PlainHandler, WebSocketHandler):
             stream.write(response_101(accept))
         except StreamClosedError:
             return
-        connect(door, stream, user)
+        connect(door, stream, user, address)
 
 
-def connect(door: SocketDoor, stream: IOStream, user: User) -> None:
+def connect(door: SocketDoor, stream: IOStream, user: User, address: str = "") -> None:
     """Make a connection of a stream on which the handshake is done.
 
     A plain stream is left behind: its socket lives on in a connection of some hundred bytes. Any
@@ -125,7 +147,7 @@ def connect(door: SocketDoor, stream: IOStream, user: User) -> None:
         return
     tune(stream.socket)
     if type(stream) not in PLAIN_STREAMS or stream.writing():
-        _begin(door.hub, StreamConnection(door.hub, door.wire, user, stream), user, b"")
+        _begin(door.hub, StreamConnection(door.hub, door.wire, user, stream), user, b"", address)
         return
     early = _take_early_bytes(stream)
     try:
@@ -136,17 +158,18 @@ def connect(door: SocketDoor, stream: IOStream, user: User) -> None:
         early = None
     stream.close()
     if early is not None:
-        adopt(door, fd, user, early)
+        adopt(door, fd, user, early, address)
 
 
-def adopt(door: SocketDoor, fd: int, user: User, early: bytes) -> None:
+def adopt(door: SocketDoor, fd: int, user: User, early: bytes, address: str = "") -> None:
     """Make a connection of a bare descriptor on which the handshake is done; it is the connection's now."""
-    _begin(door.hub, LeanConnection(door.hub, door.wire, user, fd, door.hub.poller), user, early)
+    _begin(door.hub, LeanConnection(door.hub, door.wire, user, fd, door.hub.poller), user, early, address)
 
 
-def _begin(hub: Hub, connection: Connection, user: User, early: bytes) -> None:
+def _begin(hub: Hub, connection: Connection, user: User, early: bytes, address: str) -> None:
     if user.expires is not None:
         connection.expires = asyncio.get_running_loop().time() + user.expires - time.time()
+    hub.admission.opened(connection, address)
     hub.opened(connection)
     connection.begin(early)
 

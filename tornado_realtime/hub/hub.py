@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tornado_realtime.hub.admission import Admission, Quotas
 from tornado_realtime.hub.fanout import Fanout
 from tornado_realtime.hub.gate import Authorizer, Gate
 from tornado_realtime.hub.heart import Heart
@@ -18,6 +19,7 @@ from tornado_realtime.hub.turns import LoopTurns
 from tornado_realtime.hub.users import Users
 from tornado_realtime.metrics import Gauge, Registry
 from tornado_realtime.poller import make_poller
+from tornado_realtime.rates import Meter
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.commands import Reject, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial, Refusal
@@ -47,11 +49,13 @@ class Hub:
         heart: Another pulse than the default one (for tests with shorter times).
         poller: Another poller than the platform's best.
         authorizer: Decides who may subscribe to what; without one everybody may.
+        quotas: How many connections there may be; without them any number.
 
     Attributes:
         nodes: What the nodes on this broker tell one another.
         receipts: How far publications got, for publishers who ask.
         users: Whose connections they are.
+        admission: Whether there is room for one more connection.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Hub:
         heart: Heart | None = None,
         poller: Poller | None = None,
         authorizer: Authorizer | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.limits = limits
@@ -78,7 +83,11 @@ class Hub:
         self.receipts = Receipts(self._fanout, self.nodes, loop)
         self._losses = LossLog(loop.time)
         self._gate = Gate(authorizer, self, limits.channels_size)
-        self._refusals = RefusalLog(loop.time)
+        self._refusals = RefusalLog(loop.time, "subscription refused by %s%s%s")
+        self._meter: Meter[Connection] | None = Meter(limits.messages, loop.time) if limits.messages else None
+        self.admission = Admission(
+            quotas or Quotas(), self.connections, self.users, self._counters, loop.time
+        )
         self._emptied: asyncio.Future[None] | None = None
         self._after_gaps: list[Callable[[], None]] = []
 
@@ -230,11 +239,17 @@ class Hub:
     def received(self, connection: Connection, message: bytes, is_text: bool) -> None:
         """See connection.Owner."""
         self._counters.messages += 1
+        if not self._may_send(connection):
+            return
         match connection.wire.decode(message, is_text):
             case Reject(reply):
                 self._reply(connection, reply)
             case Subscribe() | Unsubscribe() as command:
                 self._gate.take(connection, command)
+
+    def pinged(self, connection: Connection) -> bool:
+        """See connection.Owner: a ping counts like a message, as it costs about as much."""
+        return self._may_send(connection)
 
     def overflowed(self, connection: Connection) -> None:
         """See connection.Owner: a slow consumer is told so, if its socket still takes that, and ends."""
@@ -264,6 +279,8 @@ class Hub:
         self._heart.closing(connection)
         self._gate.forget(connection)
         self.users.discard(connection)
+        if self._meter is not None:
+            self._meter.forget(connection)
         for channel in connection.channels:
             self._leave(connection, channel)
         connection.channels.clear()
@@ -272,6 +289,7 @@ class Hub:
         """See connection.Owner."""
         self._heart.closed(connection)
         self._losses.forget(connection)
+        self.admission.closed(connection)
         self.connections.discard(connection)
         if not self.connections and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
@@ -305,6 +323,14 @@ class Hub:
     def overrun(self, connection: Connection) -> None:
         """See gate.Steps."""
         self._flooded(connection, "too many commands wait for decisions")
+
+    def _may_send(self, connection: Connection) -> bool:
+        """Whether a client keeps to its rate; if not, it is closed."""
+        meter = self._meter
+        if meter is None or meter.take(connection):
+            return True
+        self._flooded(connection, "it sends faster than message_rate")
+        return False
 
     def _flooded(self, connection: Connection, why: str) -> None:
         self._counters.clients_flooding += 1

@@ -1,4 +1,4 @@
-"""What is said about refused subscriptions: which rule it was, and never a flood."""
+"""What is said about refusals: which rule it was, and never a flood."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ class RefusalLog:
 
     Args:
         clock: The time in seconds.
+        line: What is said of the rule, with places for its name, the address and the number.
+        level: Of the lines.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], line: str, level: int = logging.INFO) -> None:
         self._clock = clock
+        self._line = line
+        self._level = level
         self._told: dict[str, tuple[float, int]] = {}
 
-    def refused(self, rule: str) -> None:
-        """``rule`` refused a client; there are as many rules as the configuration has."""
+    def refused(self, rule: str, address: str = "") -> None:
+        """``rule`` refused a client from ``address``; there are as many rules as the configuration has."""
         now = self._clock()
         told, before = self._told.get(rule, (-math.inf, 0))
         if now - told < QUIET_SECONDS:
@@ -32,4 +36,5 @@ class RefusalLog:
             return
         self._told[rule] = (now, 0)
         more = f" ({before} more since the last line)" if before else ""
-        logger.info("subscription refused by %s%s", rule, more)
+        whom = f", the last one from {address}" if address else ""
+        logger.log(self._level, self._line, rule, whom, more)

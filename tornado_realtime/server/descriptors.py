@@ -17,5 +17,9 @@ def raise_limit() -> int:
             soft = hard
         except (OSError, ValueError) as error:
             logger.warning("the limit of %d open descriptors cannot be raised: %s", soft, error)
-    logger.info("up to %s open descriptors", "any number of" if soft == resource.RLIM_INFINITY else soft)
     return soft
+
+
+def tell_limit(limit: int) -> None:
+    """Say how many there may be."""
+    logger.info("up to %s open descriptors", "any number of" if limit == resource.RLIM_INFINITY else limit)

@@ -130,7 +130,13 @@ class Generation:
         """The instance of this directive; one that runs with equal settings is taken over."""
         found = self._instances.get(id(directive))
         if found is None:
-            found = self._adopt(replace(settings, trusted_proxies=server.options.trusted_proxies))
+            options = server.options
+            settings = replace(
+                settings,
+                trusted_proxies=options.trusted_proxies,
+                client_ip_headers=options.client_ip_headers,
+            )
+            found = self._adopt(settings)
             self._instances[id(directive)] = found
         return found.realtime
 

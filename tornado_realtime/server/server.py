@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from tornado_realtime.caddyfile import load
 from tornado_realtime.errors import RealtimeError
 from tornado_realtime.server import processlog
-from tornado_realtime.server.descriptors import raise_limit
+from tornado_realtime.server.descriptors import raise_limit, tell_limit
 from tornado_realtime.server.generation import Generation
 from tornado_realtime.server.notes import ready_notes, realtime_notes
 from tornado_realtime.server.ports import Ports, unbind, wanted_by
@@ -96,12 +96,13 @@ class Server:
             RealtimeError: The configuration cannot be loaded or started; nothing is left running.
         """
         self._listen_to_signals()
+        limit = raise_limit()
         try:
             await self._apply(first=True)
         except BaseException:
             await self._shut_down(0.0)
             raise
-        raise_limit()
+        tell_limit(limit)
         logger.info("tornado-realtime %s is ready, pid %d", __version__, os.getpid())
         while await self._wishes.get() == "reload":
             await self._reload()

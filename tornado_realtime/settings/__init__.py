@@ -6,7 +6,7 @@ The Caddyfile, the plugin's keyword arguments and the reference page are three r
 
     values      Settings, what comes out
     option      what an option is; converters that many share
-    broker, auth, channels, publishing, clients   the tables, a family each
+    broker, auth, channels, publishing, clients, limits   the tables, a family each
     jwt         the block of tokens that are read here
     read        directives and keyword arguments to Settings
 """

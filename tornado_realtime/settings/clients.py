@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tornado_realtime.settings.option import Option, number, one_of, size
+from tornado_realtime.settings.option import Option, one_of, size
 
 
 def _origins(words: Sequence[str]) -> dict[str, Any]:
@@ -47,13 +47,6 @@ CLIENT_OPTIONS: tuple[Option, ...] = (
         "SIZE",
         "512",
         "Longest message a client may send, over all its fragments; above it: close 1009.",
-    ),
-    Option(
-        "max_channels",
-        number("max_channels"),
-        "NUMBER",
-        "128",
-        "How many channels one client may be subscribed to at a time; one more subscription is refused.",
     ),
     Option(
         "send_queue",

@@ -14,6 +14,7 @@ from tornado_realtime.settings.auth import AUTH_OPTIONS
 from tornado_realtime.settings.broker import BROKER_OPTIONS
 from tornado_realtime.settings.channels import CHANNEL_OPTIONS
 from tornado_realtime.settings.clients import CLIENT_OPTIONS
+from tornado_realtime.settings.limits import LIMIT_OPTIONS
 from tornado_realtime.settings.option import Block, Option, did_you_mean
 from tornado_realtime.settings.publishing import PUBLISHING_OPTIONS
 from tornado_realtime.settings.values import Settings
@@ -24,6 +25,7 @@ OPTIONS: tuple[Option, ...] = (
     *CHANNEL_OPTIONS,
     *PUBLISHING_OPTIONS,
     *CLIENT_OPTIONS,
+    *LIMIT_OPTIONS,
 )
 """Everything that may stand in a go_handler block."""
 

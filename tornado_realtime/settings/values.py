@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 from tornado_realtime.caddyfile.directive import Directive
 from tornado_realtime.peers import Network
+from tornado_realtime.rates import Rate
 from tornado_realtime.settings.channels import ChannelRule
 from tornado_realtime.settings.jwt import JwtRule
 
+MESSAGE_RATE = Rate(100.0, 500)
 DEFAULT_AUTH_ENDPOINT = "http://localhost:8080/auth.php"
 
 
@@ -24,6 +26,7 @@ class Settings:
         socket_path: Where WebSocket clients connect.
         publish_path: Where applications publish.
         trusted_proxies: Peers whose X-Forwarded-For is believed.
+        client_ip_headers: Where they say who their own peer was, the first one that is there counts.
         directive: Where it was written; None for a plugin built by keyword arguments.
     """
 
@@ -48,11 +51,17 @@ class Settings:
     send_queue_frames: int = 256
     send_queue_bytes: int = 1024 * 1024
     slow_consumer: str = "disconnect"
+    max_connections: int | None = None
+    max_connections_per_address: int = 0
+    max_connections_per_user: int = 0
+    handshake_rate: Rate | None = None
+    message_rate: Rate | None = MESSAGE_RATE
     max_channels: int = 128
     prefix: str = ""
     socket_path: str = "/ws"
     publish_path: str = "/internal/broadcast"
     trusted_proxies: tuple[Network, ...] = ()
+    client_ip_headers: tuple[str, ...] = ("X-Forwarded-For",)
     directive: Directive | None = field(default=None, compare=False, repr=False)
     given: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 

@@ -21,10 +21,10 @@ from tornado.httputil import (
 )
 
 from tornado_realtime.errors import ConnectionClosedError, HandlerError
-from tornado_realtime.peers import Network
+from tornado_realtime.peers import Network, forwarded_client, plain_address
 from tornado_realtime.site.body import RequestBody, body_length
 from tornado_realtime.site.exchange import Exchange
-from tornado_realtime.site.request import forwarded_client, plain_address, read_request
+from tornado_realtime.site.request import read_request
 
 logger = logging.getLogger(__name__)
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
-
-from tornado_realtime.peers import Network, client_address, parse_address
 
 # RFC 3986 section 3.2.2, brackets and colons anywhere; no comma, which only a doubled header would bring.
 _HOST = re.compile(r"[A-Za-z0-9\-._~!$&'()*+;=%:\[\]]*")
@@ -120,30 +116,6 @@ def parse_host(headers: HTTPHeaders, version: str, authority: str | None) -> str
     if not _HOST.fullmatch(host):
         raise HTTPInputError("invalid Host header")
     return host
-
-
-@lru_cache(maxsize=1024)
-def plain_address(address: str) -> str:
-    """An address without zone; IPv4 mapped into IPv6 becomes IPv4. Text that is no address stays."""
-    parsed = parse_address(address)
-    return address if parsed is None else str(parsed)
-
-
-def forwarded_client(
-    peer: str, headers: HTTPHeaders, trusted: Sequence[Network], names: Sequence[str]
-) -> str:
-    """The client's address, read from the right: the first that no trusted proxy vouches for.
-
-    Args:
-        peer: The socket's peer.
-        headers: Of the request.
-        trusted: Networks whose word is believed; empty believes nobody.
-        names: Header fields to look into; the first one that is present counts.
-    """
-    if not trusted:
-        return peer
-    lines: list[str] = next((found for name in names if (found := headers.get_list(name))), [])
-    return plain_address(client_address(peer, lines, trusted))
 
 
 def read_request(

@@ -179,7 +179,9 @@ async def until_number(client: WebSocketClient, last: int) -> Any:
 
 def test_who_asks_and_never_reads_the_answers_is_closed(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        instance = realtime(send_queue=[8, "64KiB"], slow_consumer="drop_oldest", wire="envelope")
+        instance = realtime(
+            send_queue=[8, "64KiB"], slow_consumer="drop_oldest", wire="envelope", message_rate="off"
+        )
         async with serving(instance) as world:
             with deaf_clients(world) as clients:
                 await add_deaf(world, clients, 1)

@@ -51,6 +51,19 @@ def test_blocks_decide(channel: str, subscribe: bool, publish: bool) -> None:
     assert found == [subscribe, publish]
 
 
+def test_nobody_in_particular_gets_what_anyone_may_have() -> None:
+    found = {
+        channel: [blocks().refusal(User(""), channel, action) is None for action in ACTIONS]
+        for channel in ("open", "chat.a", "user..mail", "anything else")
+    }
+    assert found == {
+        "open": [True, True],
+        "chat.a": [False, False],
+        "user..mail": [False, False],
+        "anything else": [False, False],
+    }
+
+
 def test_without_blocks_the_seed_s_rule_holds() -> None:
     for channel in ("news", "user.bob.mail"):
         assert RuleAuthorizer().refusal(ADA, channel, "subscribe") is None

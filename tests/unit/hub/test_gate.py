@@ -223,7 +223,7 @@ def test_a_decision_that_fails_refuses(failure: Exception | None, caplog: pytest
 def test_what_is_said_about_refusals_is_no_flood(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     times = [0.0, 1.0, 2.0, QUIET_SECONDS, QUIET_SECONDS + 1, 3 * QUIET_SECONDS]
-    log = RefusalLog(iter(times).__next__)
+    log = RefusalLog(iter(times).__next__, "subscription refused by %s%s%s")
     for rule in ("one", "one", "two", "one", "two", "two"):
         log.refused(rule)
     assert caplog.messages == [

@@ -5,13 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 
-from tornado_realtime.peers import parse_network
+from tornado_realtime.peers import forwarded_client, parse_network, plain_address
 from tornado_realtime.site.request import (
     decode_path,
-    forwarded_client,
     parse_host,
     parse_target,
-    plain_address,
     read_request,
     split_host,
 )
