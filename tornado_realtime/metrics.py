@@ -51,6 +51,7 @@ _HELP: Mapping[str, str] = {
     "auth_questions_running": "Questions under way to the application now.",
     "auth_questions_waiting": "Questions that wait for their turn now.",
     "auth_endpoint_down": "1 while the application is not asked because it is down.",
+    "origins_refused": "Handshakes refused for the origin of their page.",
     "handshakes_over_capacity": "Handshakes refused for max_connections.",
     "handshakes_over_address_limit": "Handshakes refused for max_connections_per_address.",
     "handshakes_over_user_limit": "Handshakes refused for max_connections_per_user.",
@@ -96,6 +97,7 @@ class Counters:
     subscriptions_refused: int = 0
     subscriptions_over_limit: int = 0
     clients_flooding: int = 0
+    origins_refused: int = 0
     handshakes_over_capacity: int = 0
     handshakes_over_address_limit: int = 0
     handshakes_over_user_limit: int = 0

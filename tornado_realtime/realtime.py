@@ -14,7 +14,6 @@ import asyncio
 import concurrent.futures
 import logging
 import os
-import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -30,11 +29,11 @@ from tornado_realtime.auth import (
     RuleAuthorizer,
 )
 from tornado_realtime.auth.revocations import Revocations
+from tornado_realtime.bounds import limits_of, quotas_of
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.caddyfile import Directive, parse_block
 from tornado_realtime.channels import BAD_NAME, is_good_name
-from tornado_realtime.connection import Limits
 from tornado_realtime.errors import (
     BrokerClosedError,
     ConfigError,
@@ -50,7 +49,7 @@ from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
 from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
-from tornado_realtime.hub import Hub, Quotas
+from tornado_realtime.hub import Hub
 from tornado_realtime.logins import make_authenticator, read_keys
 from tornado_realtime.publication import Publication
 from tornado_realtime.settings import (
@@ -59,6 +58,7 @@ from tornado_realtime.settings import (
     settings_from_options,
     with_own_options,
 )
+from tornado_realtime.settings.risks import check_risks
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.dialects import DIALECTS
 
@@ -114,6 +114,7 @@ class Realtime:
         self._broker_maker: Callable[[Settings], Broker] = _make_broker
         self._authenticator_wrapper: Callable[[Authenticator], Authenticator] | None = None
         self._keys = read_keys(self.settings)
+        check_risks(self.settings)
         _check_broker(self.settings)
 
     @classmethod
@@ -432,29 +433,11 @@ class Realtime:
 
     def _make_hub(self) -> Hub:
         broker = self._broker_maker(self.settings)
-        return Hub(broker, self._limits, authorizer=self._make_authorizer(), quotas=self._quotas)
-
-    @property
-    def _limits(self) -> Limits:
-        settings = self.settings
-        return Limits(
-            settings.max_message_size_bytes,
-            settings.send_queue_frames,
-            settings.send_queue_bytes,
-            drop_oldest=settings.slow_consumer == "drop_oldest",
-            channels_size=settings.max_channels,
-            messages=settings.message_rate,
-        )
-
-    @property
-    def _quotas(self) -> Quotas:
-        settings = self.settings
-        most = settings.max_connections
-        return Quotas(
-            _usual_connections() if most is None else most,
-            settings.max_connections_per_address,
-            settings.max_connections_per_user,
-            settings.handshake_rate,
+        return Hub(
+            broker,
+            limits_of(self.settings),
+            authorizer=self._make_authorizer(),
+            quotas=quotas_of(self.settings),
         )
 
     def _make_authorizer(self) -> Authorizer:
@@ -464,12 +447,6 @@ class Realtime:
             (rule, _place(self.settings.written("channel", rule.pattern.text)))
             for rule in self.settings.channels
         )
-
-
-def _usual_connections() -> int:
-    """Nine tenths of the descriptors there may be: requests, PHP, Redis and logs need some, too."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 0 if limit == resource.RLIM_INFINITY else max(1, limit - limit // 10)
 
 
 def _place(segment: Directive | None) -> str:

@@ -41,6 +41,7 @@ def make_tls_pair(folder: Path) -> TlsPair:
             serialization.NoEncryption(),
         )
     )
+    file.chmod(0o600)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(file)
     return server, ssl.create_default_context(cafile=str(file))

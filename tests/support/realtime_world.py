@@ -19,6 +19,7 @@ from tornado.web import Application
 
 from tests.support.rawhttp import Answered, RawClient
 from tests.unit.wire.client_frames import CLOSE, TEXT, client_frame
+from tornado_realtime.bounds import limits_of, quotas_of
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.hub import Heart, Hub
@@ -204,7 +205,12 @@ class TunedRealtime(Realtime):
         loop, kind = asyncio.get_running_loop(), type(self)
         poller = kind.poller(loop) if kind.poller is not None else None
         return Hub(
-            kind.broker(), self._limits, kind.heart(loop), poller, self._make_authorizer(), self._quotas
+            kind.broker(),
+            limits_of(self.settings),
+            kind.heart(loop),
+            poller,
+            self._make_authorizer(),
+            quotas_of(self.settings),
         )
 
 

@@ -57,7 +57,12 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("broadcast_listen :8081", {"broadcast_listen": ":8081"}, {"broadcast_listen": ":8081"}),
     ("broadcast_listen [::1]:1", {"broadcast_listen": "[::1]:1"}, {"broadcast_listen": "[::1]:1"}),
     ("allowed_origins https://a", {"allowed_origins": "https://a"}, {"allowed_origins": ("https://a",)}),
-    ("allowed_origins a b c", {"allowed_origins": ["a", "b", "c"]}, {"allowed_origins": ("a", "b", "c")}),
+    (
+        "allowed_origins https://a *.b null",
+        {"allowed_origins": ["https://a", "*.b", "null"]},
+        {"allowed_origins": ("https://a", "*.b", "null")},
+    ),
+    ("cross_site_cookies allow", {"cross_site_cookies": "allow"}, {"cross_site_cookies": "allow"}),
     ("wire raw", {"wire": "raw"}, {"wire": "raw"}),
     ("wire envelope", {"wire": "envelope"}, {"wire": "envelope"}),
     ("max_message_size 1KiB", {"max_message_size": 1024}, {"max_message_size_bytes": 1024}),
@@ -169,7 +174,15 @@ WRONG: list[tuple[str, str]] = [
         "broadcast_listen needs an address like 127.0.0.1:8081, [::1]:8081 or :8081, not ':65536'",
     ),
     ("allowed_origins", "wrong number of arguments after allowed_origins: write allowed_origins ORIGIN..."),
-    ('allowed_origins a ""', "allowed_origins has an empty origin; write something like https://example.com"),
+    (
+        "allowed_origins https://a b",
+        "allowed_origins has 'b', which no page has as its origin; "
+        "write scheme and host such as https://example.com, or https://*.example.com",
+    ),
+    (
+        'allowed_origins https://a ""',
+        "allowed_origins has an empty origin; write something like https://example.com",
+    ),
     ("wire pusher", "wire must be raw or envelope, not 'pusher'"),
     ("max_message_size 0", "max_message_size must be at least 1 bytes, not '0'"),
     ("max_message_size x", "max_message_size 'x' is not a size: write something like 512, 16kb or 1MiB"),

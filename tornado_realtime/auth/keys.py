@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
 from tornado_realtime.auth.claims import examined
+from tornado_realtime.keyfiles import check_mode
 
 # Python's JSON reads numbers and nesting that its own functions then choke on; all of it is a bad token.
 BAD_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
@@ -24,7 +25,6 @@ _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _RSA_BITS = 2048
 _KEY_FILE_BYTES = 64 * 1024
-_OTHERS_READ, _OTHERS_WRITE = 0o004, 0o002
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +174,7 @@ def read_key_file(path: str, *, is_secret: bool) -> bytes:
             content = file.read(_KEY_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if mode & _OTHERS_WRITE:
-        raise ValueError(f"{path} may be written by everybody; change that with: chmod o-w {path}")
-    if is_secret and mode & _OTHERS_READ:
-        raise ValueError(f"{path} may be read by everybody; change that with: chmod o-r {path}")
+    check_mode(path, mode, is_secret=is_secret)
     if len(content) > _KEY_FILE_BYTES:
         raise ValueError(f"{path} is longer than {_KEY_FILE_BYTES} bytes")
     return content.strip() if is_secret else content

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import MutableMapping
 from pathlib import Path
 
 from tornado_realtime.errors import ConfigError
+from tornado_realtime.keyfiles import check_mode
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.\-]*)\s*=\s*(.*)")
 
@@ -46,14 +48,19 @@ def load_envfile(path: str, env: MutableMapping[str, str]) -> None:
     """Put the file's values into ``env``; what is there already stays, as in Caddy.
 
     Raises:
-        ConfigError: The file cannot be read or has a line that cannot be understood.
+        ConfigError: The file cannot be read, or everybody may read it, or a line cannot be understood.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        with Path(path).open("rb") as file:
+            mode, content = os.fstat(file.fileno()).st_mode, file.read()
+        check_mode(path, mode, is_secret=True)
+        text = content.decode("utf-8")
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", path) from error
     except UnicodeDecodeError as error:
         raise ConfigError("is not UTF-8 text", path) from error
+    except ValueError as error:
+        raise ConfigError(f"the envfile {error}") from error
     for name, value in parse_envfile(text, path).items():
         if "\0" in value:
             raise ConfigError(f"the value of {name} has a NUL character", path)

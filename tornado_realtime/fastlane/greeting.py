@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tornado_realtime.errors import AuthError, BrokerClosedError, HandshakeError
-from tornado_realtime.wire.handshake import check_upgrade, origin_allowed
+from tornado_realtime.origins import origin_allowed
+from tornado_realtime.wire.handshake import check_upgrade
 
 if TYPE_CHECKING:
     from tornado_realtime.auth import User

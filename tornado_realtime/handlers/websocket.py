@@ -22,9 +22,10 @@ from tornado_realtime.errors import AuthBusyError, AuthError, HandshakeError
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
 from tornado_realtime.hub.admission import Full
+from tornado_realtime.origins import origin_allowed
 from tornado_realtime.peers import HeaderLines, Network, forwarded_client, plain_address
 from tornado_realtime.wire.base import Wire
-from tornado_realtime.wire.handshake import check_upgrade, origin_allowed, response_101
+from tornado_realtime.wire.handshake import check_upgrade, response_101
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +87,7 @@ class SocketHandler(PlainHandler, WebSocketHandler):
             accept = check_upgrade(self.request.method or "", self.request.headers, self.request.version)
         except HandshakeError as error:
             self.refuse(error.status, **_VERSION)
-        # Meanwhile the instance may have been closed, or started anew, the user may have been revoked, and others
-        # may have come.
+        # Meanwhile the instance may have been closed, or started anew, the user revoked, and others let in.
         door = self.enter(self._open_door)
         if door.revocations.refuses(user):
             self.refuse(401)
@@ -102,6 +102,7 @@ class SocketHandler(PlainHandler, WebSocketHandler):
     def _check_origin(self, door: SocketDoor) -> None:
         origins = self.request.headers.get_list("Origin")
         if not origin_allowed(origins[0] if origins else None, self.request.host, door.origins):
+            door.hub.metrics.counters.origins_refused += 1
             self.refuse(403, **_VERSION)
 
     def _check_room(self, door: SocketDoor, address: str, full: Full | None) -> None:

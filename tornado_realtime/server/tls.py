@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
+from tornado_realtime.keyfiles import check_mode
 from tornado_realtime.site.plan import ServerPlan, TlsSpec
 
 _VERSIONS = {"tls1.2": ssl.TLSVersion.TLSv1_2, "tls1.3": ssl.TLSVersion.TLSv1_3}
@@ -47,6 +49,12 @@ def _find(by_name: Mapping[str, ssl.SSLContext], name: str | None) -> ssl.SSLCon
 def _load(spec: TlsSpec) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[spec.minimum]
+    try:
+        check_mode(spec.key, Path(spec.key).stat().st_mode, is_secret=True)
+    except OSError as error:
+        raise spec.directive.error(f"key {spec.key} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise spec.directive.error(f"key {error}") from error
     try:
         context.load_cert_chain(spec.certificate, spec.key)
     except (OSError, ssl.SSLError, ValueError) as error:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tornado_realtime.origins import parse_allowed
 from tornado_realtime.settings.option import Option, one_of, size
 
 
 def _origins(words: Sequence[str]) -> dict[str, Any]:
-    for word in words:
-        if not word:
-            raise ValueError("has an empty origin; write something like https://example.com")
-    return {"allowed_origins": tuple(words)}
+    return {"allowed_origins": tuple(map(parse_allowed, words))}
 
 
 def _send_queue(words: Sequence[str]) -> dict[str, Any]:
@@ -30,8 +28,17 @@ CLIENT_OPTIONS: tuple[Option, ...] = (
         _origins,
         "ORIGIN...",
         "",
-        "Origins whose pages may connect, compared exactly. Without it: pages of the same host and port.",
+        "Origins whose pages may connect, compared exactly; `https://*.example.com` stands for all hosts "
+        "below a domain. Without it: pages of the same host and port.",
         most=0,
+    ),
+    Option(
+        "cross_site_cookies",
+        one_of("cross_site_cookies", "refuse", "allow"),
+        "refuse|allow",
+        "refuse",
+        "With `allow`, `allowed_origins` may have `*` or `null`: then any page in the world may connect as "
+        "whoever is logged in.",
     ),
     Option(
         "wire",

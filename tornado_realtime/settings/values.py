@@ -45,6 +45,7 @@ class Settings:
     broadcast_secret: str = field(default="", repr=False)
     broadcast_listen: str = ""
     allowed_origins: tuple[str, ...] = ()
+    cross_site_cookies: str = "refuse"
     wire: str = "raw"
     max_message_size_bytes: int = 512
     max_publication_size_bytes: int = 1024 * 1024

@@ -20,7 +20,6 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z|~]+")  # RFC 9110 section 5.6.2
 _KEY = re.compile(r"[0-9A-Za-z+/]{22}==")
 """Base64 of 16 bytes (section 4.1)."""
-_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^\x00-\x20\x7f/?#\\@%]+)(?:[/?#][^\x00-\x20\x7f]*)?")
 
 
 class Headers(Protocol):
@@ -34,7 +33,7 @@ class Headers(Protocol):
 def check_upgrade(method: str, headers: Headers, version: str = "HTTP/1.1") -> str:
     """Judge an upgrade request (sections 4.1 and 4.2.1).
 
-    The origin is not judged here: see ``origin_allowed``.
+    The origin is not judged here: see ``origins``.
 
     Args:
         method: The request's method.
@@ -91,24 +90,6 @@ def response_101(accept: str, subprotocol: str | None = None) -> bytes:
     ).encode("ascii")
 
 
-def origin_allowed(origin: str | None, host: str, allowed: Sequence[str]) -> bool:
-    """Whether a page of ``origin`` may open a WebSocket here (section 10.2).
-
-    Args:
-        origin: The header ``Origin``; None, as of clients that are no browsers, is always allowed.
-        host: The header ``Host``.
-        allowed: The origins that may, each compared as a whole. When there are none, the origin's host and
-            port must be those of ``host`` as written (no default port is filled in), in any case of ASCII
-            letters; the scheme does not count.
-    """
-    if origin is None:
-        return True
-    if allowed:
-        return origin in allowed
-    parts = _ORIGIN.fullmatch(origin)
-    return parts is not None and _ascii_lower(parts[1]) == _ascii_lower(host)
-
-
 def _has_token(lines: Sequence[str], wanted: str) -> bool:
     """Whether a header whose values are ``lines`` lists ``wanted``, in any case of letters.
 
@@ -124,8 +105,3 @@ def _has_token(lines: Sequence[str], wanted: str) -> bool:
             if token.lower() == wanted:
                 return True
     return False
-
-
-def _ascii_lower(text: str) -> bytes:
-    """``text`` with ASCII letters lower case and all others as they are."""
-    return text.encode("utf-8", "surrogatepass").lower()

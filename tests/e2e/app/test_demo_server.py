@@ -127,6 +127,7 @@ def refusal_to_start(settings: dict[str, str], folder: Path) -> str:
     """Start the server with these settings; what it says when it does not start."""
     envfile = folder / "env"
     envfile.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    envfile.chmod(0o600)
     done = subprocess.run(
         [
             sys.executable,

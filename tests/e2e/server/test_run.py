@@ -249,6 +249,7 @@ def test_an_unset_secret_is_named(tmp_path: Path) -> None:
 def test_an_envfile_fills_in_and_does_not_override(tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "env").write_text("PAGE=from-file\nOTHER=file\n", encoding="ascii")
+    (tmp_path / "env").chmod(0o600)
     text = site(port, page="{$PAGE} {$OTHER}")
     with running(tmp_path, text, "--envfile", "env", env={"OTHER": "process"}) as server:
         assert get(port)[1] == b"from-file process"

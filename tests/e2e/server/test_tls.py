@@ -97,3 +97,14 @@ def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     code, _, err = run_cli("validate", cwd=tmp_path)
     assert code == 1
     assert err.startswith("Caddyfile:2: certificate localhost.pem with key other.test.key cannot be used")
+
+
+def test_a_key_that_everybody_may_read_is_an_error(tmp_path: Path) -> None:
+    make_certificate(tmp_path, "localhost")
+    (tmp_path / "localhost.key").chmod(0o644)
+    (tmp_path / "Caddyfile").write_text("https://localhost {\ntls localhost.pem localhost.key\n}\n")
+    code, _, err = run_cli("validate", cwd=tmp_path)
+    assert code == 1
+    assert err.strip() == (
+        "Caddyfile:2: key localhost.key may be read by everybody; change that with: chmod o-r localhost.key"
+    )

@@ -45,6 +45,7 @@ def test_what_is_no_line_is_refused_without_its_value(line: str) -> None:
 def test_what_is_set_stays(tmp_path: Path) -> None:
     path = tmp_path / "env"
     path.write_text("A=file\nB=file\n", encoding="ascii")
+    path.chmod(0o640)
     env = {"A": "process"}
     load_envfile(str(path), env)
     assert env == {"A": "process", "B": "file"}
@@ -55,5 +56,20 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | No
     path = tmp_path / "env"
     if content is not None:
         path.write_bytes(content)
+        path.chmod(0o600)
     with pytest.raises(ConfigError, match="env: "):
         load_envfile(str(path), {})
+
+
+@pytest.mark.parametrize(("mode", "verb", "change"), [(0o644, "read", "o-r"), (0o602, "written", "o-w")])
+def test_a_file_of_secrets_is_not_for_everybody(tmp_path: Path, mode: int, verb: str, change: str) -> None:
+    path = tmp_path / "env"
+    path.write_text("A=hunter2\n")
+    path.chmod(mode)
+    env: dict[str, str] = {}
+    with pytest.raises(ConfigError) as caught:
+        load_envfile(str(path), env)
+    assert str(caught.value) == (
+        f"the envfile {path} may be {verb} by everybody; change that with: chmod {change} {path}"
+    )
+    assert env == {}
