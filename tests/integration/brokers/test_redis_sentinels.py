@@ -97,7 +97,7 @@ def test_a_name_that_no_sentinel_knows_is_said_once(
 
     async def scenario() -> None:
         await broker.start(Collector())
-        assert broker.health == Health(False, "no Sentinel says where the Redis primary is")
+        assert broker.health == Health(False, "the Sentinels name no Redis primary that is up")
         assert not await accepted(broker)
         await asyncio.sleep(0.3)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 from redis.exceptions import ResponseError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.address import Place, parse_address
-from tornado_realtime.brokers.redis.cluster.guide import make_guide
+from tornado_realtime.brokers.redis.cluster.guide import SentinelGuide, make_guide
 from tornado_realtime.brokers.redis.cluster.scout import Scout
 from tornado_realtime.brokers.redis.cluster.sentinels import parse_sentinel, sentinel_questions
 from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Share, Topology
@@ -19,12 +20,18 @@ from tornado_realtime.brokers.redis.link import Timing
 ADDRESS = parse_address("sentinel://:pw@a,b:7/mymaster?sentinel_password=word")
 
 
-def facts(port: int, epoch: int = 3) -> list[object]:
-    return [b"name", b"mymaster", b"ip", b"10.0.0.1", b"port", b"%d" % port, b"config-epoch", b"%d" % epoch]
+QUORUM = b"OK 3 usable Sentinels"
 
 
-def answers(port: int = 6379, epoch: int = 3, *, quorum: object = b"OK 3 usable Sentinels") -> list[object]:
-    return [facts(port, epoch), [facts(26379), facts(26380)], quorum]
+def facts(port: int, epoch: int = 3, flags: bytes = b"master") -> list[object]:
+    place: list[object] = [b"name", b"mymaster", b"ip", b"10.0.0.1", b"port", b"%d" % port]
+    return [*place, b"flags", flags, b"config-epoch", b"%d" % epoch]
+
+
+def answers(
+    port: int = 6379, epoch: int = 3, flags: bytes = b"master", *, quorum: object = QUORUM
+) -> list[object]:
+    return [facts(port, epoch, flags), [facts(26379), facts(26380)], quorum]
 
 
 def test_the_questions_name_the_primary() -> None:
@@ -37,17 +44,62 @@ def test_the_questions_name_the_primary() -> None:
 
 def test_one_primary_carries_everything_and_sharding_is_off() -> None:
     primary = Place("10.0.0.1", 6379)
-    assert parse_sentinel(answers()) == Topology(
+    topology = Topology(
         epoch=3,
         well=True,
         sharded=False,
         shares=(Share(0, SLOTS - 1, primary),),
         nodes=(Place("10.0.0.1", 26379), Place("10.0.0.1", 26380)),
     )
+    assert parse_sentinel(answers()) == (topology, False)
 
 
 def test_who_reaches_too_few_others_is_not_well() -> None:
-    assert not parse_sentinel(answers(quorum=ResponseError("NOQUORUM 1 usable Sentinels"))).well
+    topology, _ = parse_sentinel(answers(quorum=ResponseError("NOQUORUM 1 usable Sentinels")))
+    assert not topology.well
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_down"),
+    [
+        (b"master", False),
+        (b"s_down,master", False),  # one Sentinel alone thinks so
+        (b"s_down,o_down,master", True),
+        (b"master,failover_in_progress", True),
+    ],
+)
+def test_down_is_what_most_sentinels_say(flags: bytes, is_down: bool) -> None:
+    assert parse_sentinel(answers(flags=flags))[1] is is_down
+
+
+def test_a_primary_that_comes_back_is_believed_later_and_its_successor_at_once() -> None:
+    now = [100.0]
+    guide = SentinelGuide(ADDRESS, lambda: now[0])
+    asked = Place("a", 26379)
+
+    def primary(*, at: float, port: int = 1, epoch: int = 3, flags: bytes = b"master") -> int:
+        now[0] = at
+        found = guide.read(answers(port, epoch, flags), asked).primaries
+        return found[0].port if found else 0
+
+    down = b"s_down,o_down,master"
+    assert primary(at=100.0) == 1
+    assert primary(at=101.0, flags=down) == 0
+    assert primary(at=102.0, flags=down) == 0
+    assert primary(at=103.0) == 0  # it is back, and may be replaced already
+    assert primary(at=103.5, port=2, epoch=4) == 2
+    assert primary(at=104.0, port=2, epoch=4, flags=down) == 0
+    assert primary(at=106.9, port=2, epoch=4) == 0
+    assert primary(at=107.0, port=2, epoch=4) == 2  # it was not replaced
+
+
+def test_who_starts_while_the_primary_is_down_waits_too() -> None:
+    now = [100.0]
+    guide = SentinelGuide(ADDRESS, lambda: now[0])
+    asked = Place("a", 26379)
+    assert not guide.read(answers(flags=b"o_down,master"), asked).shares
+    assert not guide.read(answers(), asked).shares
+    assert guide.read(answers(epoch=4), asked).shares
 
 
 @pytest.mark.parametrize(
@@ -57,8 +109,14 @@ def test_who_reaches_too_few_others_is_not_well() -> None:
         ([b"OK", [], b"OK"], "something else"),
         ([[b"ip", b"h"], [], b"OK"], "something else"),
         ([[b"ip"], [], b"OK"], "something else"),
-        ([[b"ip", b"h", b"port", b"x", b"config-epoch", b"1"], [], b"OK"], "invalid literal"),
-        ([[b"ip", b"\xff", b"port", b"1", b"config-epoch", b"1"], [], b"OK"], "something else"),
+        (
+            [[b"ip", b"h", b"port", b"x", b"config-epoch", b"1", b"flags", b"master"], [], b"OK"],
+            "invalid literal",
+        ),
+        (
+            [[b"ip", b"\xff", b"port", b"1", b"config-epoch", b"1", b"flags", b"master"], [], b"OK"],
+            "something else",
+        ),
         ([facts(1), [[b"ip", 7]], b"OK"], "something else"),
     ],
 )
@@ -91,16 +149,17 @@ def test_sentinels_are_asked_with_their_own_login_and_a_late_one_is_not_believed
 
 def test_a_failover_is_a_warning_that_names_both(caplog: pytest.LogCaptureFixture) -> None:
     guide = make_guide(ADDRESS, Timing())
-    first, second = parse_sentinel(answers(1)), parse_sentinel(answers(2, epoch=4))
+    (first, _), (second, _) = parse_sentinel(answers(1)), parse_sentinel(answers(2, epoch=4))
+    nobody = replace(first, shares=())
     with caplog.at_level(logging.INFO):
         guide.report(Topology(), first, 0)
+        guide.report(first, nobody, 7)
+        guide.report(nobody, first, 7)
         guide.report(first, second, 7)
-    shown = "the Sentinels of mymaster (a:26379,b:7) say that the primary is"
-    assert caplog.record_tuples == [
-        ("tornado_realtime.brokers.redis.cluster.guide", logging.INFO, f"{shown} 10.0.0.1:1"),
-        (
-            "tornado_realtime.brokers.redis.cluster.guide",
-            logging.WARNING,
-            f"{shown} 10.0.0.1:2, and was 10.0.0.1:1; 7 channels move",
-        ),
+    shown = "the Sentinels of mymaster (a:26379,b:7) say that the primary"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", f"{shown} is 10.0.0.1:1"),
+        ("WARNING", f"{shown} 10.0.0.1:1 is down"),
+        ("INFO", f"{shown} is 10.0.0.1:1"),
+        ("WARNING", f"{shown} is 10.0.0.1:2, and was 10.0.0.1:1; 7 channels move"),
     ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from tornado_realtime.brokers.redis.address import Place, RedisAddress
@@ -13,6 +16,9 @@ from tornado_realtime.brokers.redis.line import Command
 from tornado_realtime.brokers.redis.link import Timing
 
 logger = logging.getLogger(__name__)
+
+# How long it takes at most until all Sentinels know of a failover: they tell one another every 2 seconds.
+SETTLE_SECONDS = 3.0
 
 
 class Guide(Protocol):
@@ -94,18 +100,25 @@ class SentinelGuide:
     """Every Sentinel knows the primary, and the other Sentinels.
 
     They are asked every second: a primary that was replaced while it was frozen goes on as if it were
-    one, and its connections with it.
+    one, and its connections with it. One that comes back after it was down is not believed for a while,
+    because it may be replaced already, and not every Sentinel knows: what is published there, the nodes
+    at the new one do not hear.
 
     Args:
         address: Of the Sentinels.
+        clock: Seconds that never go back.
     """
 
     pause = 1.0
-    unknown = "no Sentinel says where the Redis primary is"
+    unknown = "the Sentinels name no Redis primary that is up"
     silence = "no Sentinel of %s says where the primary is (the last: %s); publications are refused"
 
-    def __init__(self, address: RedisAddress) -> None:
+    def __init__(self, address: RedisAddress, clock: Callable[[], float] = time.monotonic) -> None:
         self._address = address
+        self._clock = clock
+        self._epoch = -1  # of the last primary that was one, or went down
+        self._down_at = -math.inf
+        self._primary = ""  # the last that was one
         self.questions: tuple[Command, ...] = sentinel_questions(address.master)
 
     def whom(self, place: Place) -> RedisAddress:
@@ -113,18 +126,29 @@ class SentinelGuide:
         return self._address.sentinel(place)
 
     def read(self, replies: list[object], asked: Place) -> Topology:
-        """See ``parse_sentinel``."""
-        return parse_sentinel(replies)
+        """See ``parse_sentinel``; a primary that is down, or was a moment ago, is none."""
+        topology, is_down = parse_sentinel(replies)
+        if is_down:
+            self._down_at = self._clock()
+        settled = self._clock() - self._down_at >= SETTLE_SECONDS
+        is_new = topology.epoch > self._epoch
+        self._epoch = max(self._epoch, topology.epoch)
+        if is_down or not (settled or is_new):
+            return replace(topology, shares=())
+        return topology
 
     def report(self, before: Topology, now: Topology, moved: int) -> None:
         """A failover is worth a warning."""
-        if not before.shares:
-            text = "the Sentinels of %s say that the primary is %s"
-            logger.info(text, self._address.shown, _listed(now.primaries))
+        shown, primary, last = self._address.shown, _listed(now.primaries), self._primary
+        if not now.shares:
+            logger.warning("the Sentinels of %s say that the primary %s is down", shown, last)
+            return
+        self._primary = primary
+        if last in ("", primary):
+            logger.info("the Sentinels of %s say that the primary is %s", shown, primary)
         else:
             text = "the Sentinels of %s say that the primary is %s, and was %s; %d channels move"
-            primaries = _listed(now.primaries), _listed(before.primaries)
-            logger.warning(text, self._address.shown, *primaries, moved)
+            logger.warning(text, shown, primary, last, moved)
 
 
 def _listed(places: Iterable[Place]) -> str:

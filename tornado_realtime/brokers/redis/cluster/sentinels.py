@@ -7,6 +7,8 @@ from redis.exceptions import ResponseError
 from tornado_realtime.brokers.redis.address import Place
 from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Share, Topology
 
+DOWN = frozenset({b"o_down", b"failover_in_progress"})
+
 
 def sentinel_questions(master: str) -> tuple[tuple[bytes, ...], ...]:
     """What to ask a Sentinel about the primary that is called ``master``."""
@@ -14,11 +16,14 @@ def sentinel_questions(master: str) -> tuple[tuple[bytes, ...], ...]:
     return tuple((b"SENTINEL", word, name) for word in (b"MASTER", b"SENTINELS", b"CKQUORUM"))
 
 
-def parse_sentinel(replies: list[object]) -> Topology:
+def parse_sentinel(replies: list[object]) -> tuple[Topology, bool]:
     """Read the replies to ``sentinel_questions``: one primary that carries everything.
 
     The epoch is that of the last failover. A Sentinel is well while it reaches so many others that they
-    could decide on one; what another one says is then no newer.
+    could decide on one.
+
+    Returns:
+        Also, whether the primary is down: that many Sentinels say so, or it is being replaced.
 
     Raises:
         ValueError: They make no sense. The message may be logged.
@@ -29,17 +34,19 @@ def parse_sentinel(replies: list[object]) -> Topology:
     facts = _facts(master)
     try:
         epoch = int(facts[b"config-epoch"])
+        flags = facts[b"flags"].split(b",")
         primary = _place(facts)
         sentinels = tuple(_place(_facts(other)) for other in others) if isinstance(others, list) else ()
     except (KeyError, UnicodeDecodeError) as error:
         raise ValueError("SENTINEL MASTER was answered with something else") from error
-    return Topology(
+    topology = Topology(
         epoch=epoch,
         well=not isinstance(quorum, ResponseError),
         sharded=False,
         shares=(Share(0, SLOTS - 1, primary),),
         nodes=sentinels,
     )
+    return topology, not DOWN.isdisjoint(flags)
 
 
 def _facts(reply: object) -> dict[object, bytes]:
