@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 LOOPBACK := $(if $(SERVER_ADDRESS),,--bind 127.0.0.1,::1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only fuzz chaos lint format format-check types layers risks audit docs wheel bench clean system-run system-test
+.PHONY: help run test test-only fuzz abuse chaos lint format format-check types layers risks audit docs wheel bench clean system-run system-test
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ fuzz: $(VENV)/.fuzz ## look for inputs that break parsers and logins, for FUZZ_S
 
 chaos: $(VENV)/.test ## kill, freeze and cut Redis and nodes, and count what it costs; FAULT=NAME for one of them
 	$(BIN)/python -m tests.chaos $(FAULT)
+
+abuse: $(VENV)/.test ## attack a running server, ABUSE_SCALE (5) times as hard as make test does
+	ABUSE_SCALE=$${ABUSE_SCALE:-5} $(BIN)/python -m pytest tests/abuse
 
 lint: $(VENV)/.test format-check types layers risks ## ruff, mypy --strict, import contract, bandit
 

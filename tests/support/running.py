@@ -81,6 +81,7 @@ def running(
     *words: str,
     env: dict[str, str] | None = None,
     ready: bool = True,
+    python: Sequence[str] = (),
 ) -> Iterator[RunningServer]:
     """Run the server in ``folder`` until the block ends; it is killed if it still lives then.
 
@@ -90,13 +91,14 @@ def running(
         words: More words for ``run``.
         env: More variables.
         ready: Wait until it says that it is ready.
+        python: More options of the interpreter.
     """
     if caddyfile is not None:
         (folder / "Caddyfile").write_text(caddyfile, encoding="utf-8")
     log_file = folder / "server.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            _command(words), cwd=folder, env=clean_environment() | (env or {}), stdout=log, stderr=log
+            _command(words, python), cwd=folder, env=clean_environment() | (env or {}), stdout=log, stderr=log
         )
     server = RunningServer(process, log_file)
     try:
@@ -109,5 +111,5 @@ def running(
         process.wait()
 
 
-def _command(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "tornado_realtime", "run", *words]
+def _command(words: Sequence[str], python: Sequence[str]) -> list[str]:
+    return [sys.executable, "-W", "error", *python, "-m", "tornado_realtime", "run", *words]

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
-from tornado.httputil import HTTPHeaders
+from tornado.httputil import HTTPHeaders, HTTPInputError
 
 from tornado_realtime.errors import ConnectionClosedError, HandlerError
 
+_LENGTH = re.compile(r"([0-9]{1,18})(?:,[ \t]*\1)*")
+
 
 def body_length(headers: HTTPHeaders) -> int | None:
-    """Length a request announces: bytes, 0 when it has no body, None when it is chunked."""
-    if "Transfer-Encoding" in headers:
-        return None
-    length = headers.get("Content-Length", "0").partition(",")[0].strip()
-    return int(length) if length.isascii() and length.isdecimal() else 0
+    """Length a request announces: bytes, 0 when it has no body, None when it is chunked.
+
+    Raises:
+        HTTPInputError: If that could be read in two ways (RFC 9112 section 6). Tornado finds that, too, but
+            only when somebody reads the body: by then the request may have been answered.
+    """
+    length = headers.get("Content-Length")
+    if "Transfer-Encoding" not in headers:
+        found = _LENGTH.fullmatch("0" if length is None else length)
+        if found is None:
+            raise HTTPInputError("Content-Length is no number")
+        return int(found[1])
+    if length is not None or headers["Transfer-Encoding"].lower() != "chunked":
+        raise HTTPInputError("a body has one length, or is chunked, and nothing else")
+    return None
 
 
 class RequestBody(AsyncIterator[bytes]):

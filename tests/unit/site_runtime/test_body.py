@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tornado.httputil import HTTPHeaders
+from tornado.httputil import HTTPHeaders, HTTPInputError
 
 from tornado_realtime.errors import ConnectionClosedError, HandlerError
 from tornado_realtime.site.body import RequestBody, body_length
@@ -15,12 +15,34 @@ from tornado_realtime.site.body import RequestBody, body_length
         ({}, 0),
         ({"Content-Length": "12"}, 12),
         ({"Content-Length": "7, 7"}, 7),
-        ({"Content-Length": "x"}, 0),
+        ({"Content-Length": "007"}, 7),
         ({"Transfer-Encoding": "chunked"}, None),
+        ({"Transfer-Encoding": "Chunked"}, None),
     ],
 )
 def test_announced_lengths(fields: dict[str, str], length: int | None) -> None:
     assert body_length(HTTPHeaders(fields)) == length
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Content-Length": ""},
+        {"Content-Length": "x"},
+        {"Content-Length": "+1"},
+        {"Content-Length": "7, 8"},
+        {"Content-Length": "7,"},
+        {"Content-Length": "1" * 19},
+        {"Content-Length": "\u0665"},
+        {"Transfer-Encoding": ""},
+        {"Transfer-Encoding": "identity"},
+        {"Transfer-Encoding": "gzip, chunked"},
+        {"Transfer-Encoding": "chunked", "Content-Length": "7"},
+    ],
+)
+def test_lengths_with_two_meanings(fields: dict[str, str]) -> None:
+    with pytest.raises(HTTPInputError):
+        body_length(HTTPHeaders(fields))
 
 
 def test_the_next_piece_may_come_when_the_last_is_taken() -> None:
