@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import { Realtime } from './realtime.js';
 import {
-  byId, ChannelView, clearProblem, forgetNotices, LogView, notify, showProblem, StateView,
+  announce, byId, ChannelView, clearProblem, forgetNotices, LogView, notify, showProblem, StateView,
 } from './view.js';
 
 const STORED_CHANNELS = 'realtime-demo-channels';
@@ -36,6 +36,7 @@ function showWho() {
   byId('logout').hidden = !isKnown;
   byId('state').hidden = !isKnown;
   byId('who').textContent = me.id;
+  byId('own-channel').textContent = `user.${me.id}`;
   byId('who').title = isKnown ? `Logged in as ${me.id}` : '';
 }
 
@@ -97,8 +98,13 @@ function restoreChannels() {
 }
 
 function showChannels() {
-  channelView.show(realtime.channels);
-  if (me.id) sessionStorage.setItem(STORED_CHANNELS, JSON.stringify([...realtime.channels.keys()]));
+  channelView.show(realtime.channels, realtime.refusals);
+  const wanted = [...realtime.channels.keys()].filter((channel) => realtime.channels.get(channel) !== 'refused');
+  if (me.id) sessionStorage.setItem(STORED_CHANNELS, JSON.stringify(wanted));
+}
+
+function isHeard(channel) {
+  return realtime.channels.has(channel) && realtime.channels.get(channel) !== 'refused';
 }
 
 function subscribe(event) {
@@ -108,7 +114,7 @@ function subscribe(event) {
   clearProblem(problem, field);
   const channel = field.value.trim();
   if (!channel) return showProblem(problem, 'Which channel? Type a name, for example news.', field);
-  if (realtime.channels.has(channel)) return showProblem(problem, `You already listen to ${channel}.`, field);
+  if (isHeard(channel)) return showProblem(problem, `You already listen to ${channel}.`, field);
   if (!realtime.subscribe(channel)) return showProblem(problem, 'That name is too long for the server.', field);
   field.value = '';
   suggestForSending(channel);
@@ -119,8 +125,11 @@ function suggestForSending(channel) {
 }
 
 function tryChannel(event) {
-  const channel = event.target.dataset.channel;
-  if (!channel) return;
+  const { channel, own } = event.target.dataset;
+  if (channel) listenTo(own === undefined ? channel : channel + me.id);
+}
+
+function listenTo(channel) {
   realtime.subscribe(channel);
   suggestForSending(channel);
   byId('send-message').focus();
@@ -159,8 +168,7 @@ async function sendAsMe(channel, message) {
 }
 
 function showSent(channel) {
-  const isHeard = realtime.channels.has(channel);
-  byId('sent').textContent = isHeard ? `Sent to ${channel}.` : `Sent to ${channel}, which you do not listen to.`;
+  byId('sent').textContent = isHeard(channel) ? `Sent to ${channel}.` : `Sent to ${channel}, which you do not listen to.`;
 }
 
 function sendByKeyboard(event) {
@@ -200,6 +208,7 @@ function showMessage({ detail }) {
 realtime.addEventListener('state', showState);
 realtime.addEventListener('channels', showChannels);
 realtime.addEventListener('message', showMessage);
+realtime.addEventListener('denied', ({ detail }) => announce(`${detail.channel}: ${detail.text}`));
 realtime.addEventListener('problem', ({ detail }) => notify(detail.text));
 realtime.addEventListener('refused', explainRefusal);
 realtime.addEventListener('loggedout', () => leave('You are not logged in any more. Log in to connect again.'));

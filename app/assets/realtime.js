@@ -6,6 +6,13 @@ const LONGEST_DELAY = 30_000;
 const STEADY_AFTER = 10_000;
 const NOTICEABLE_REFUSALS = 3;
 
+/** Why a channel is not open to somebody, in the server's words and in a person's. */
+const REFUSALS = {
+  'permission denied': 'You may not listen to this channel.',
+  'limit exceeded': 'You listen to as many channels as the server allows.',
+  'internal error': 'The server could not find out whether you may. Try again later.',
+};
+
 /** Doubling delays in ms with jitter, so that many pages do not come back in the same instant. */
 export class Backoff {
   #failures = 0;
@@ -37,8 +44,8 @@ export function closeReason(code) {
 }
 
 /**
- * Events: `state` {state, reason, delay}, `channels`, `message` {channel, payload}, `problem` {text}, `loggedout`,
- * and `refused` when the server, though it answers, keeps turning the connection away.
+ * Events: `state` {state, reason, delay}, `channels`, `message` {channel, payload}, `denied` {channel, text},
+ * `problem` {text}, `loggedout`, and `refused` when the server, though it answers, keeps turning the connection away.
  * States: idle, connecting, open, waiting.
  */
 export class Realtime extends EventTarget {
@@ -48,8 +55,10 @@ export class Realtime extends EventTarget {
   #timer = 0;
   #backoff = new Backoff();
   #refused = 0;
-  /** Channel name to "asked", "live" or "leaving". */
+  /** Channel name to "asked", "live", "leaving" or "refused". */
   channels = new Map();
+  /** Channel name to the reason, of those that are refused. */
+  refusals = new Map();
   state = 'idle';
 
   /**
@@ -104,7 +113,7 @@ export class Realtime extends EventTarget {
   }
 
   unsubscribe(channel) {
-    if (this.state === 'open') {
+    if (this.state === 'open' && this.channels.get(channel) !== 'refused') {
       this.channels.set(channel, 'leaving');
       this.#send(JSON.stringify({ action: 'unsubscribe', channel }));
     } else {
@@ -134,9 +143,20 @@ export class Realtime extends EventTarget {
     } else if (frame.type === 'unsubscribed') {
       if (known === 'leaving') this.channels.delete(frame.channel);
       this.#emit('channels');
+    } else if (frame.type === 'error' && known) {
+      this.#denied(frame.channel, frame.error);
     } else if (frame.type === 'error') {
       this.#emit('problem', { text: `The server refused that: ${frame.error}.` });
     }
+  }
+
+  /** The channel stays in sight, with the reason beside it, until the person dismisses it or asks again. */
+  #denied(channel, error) {
+    const text = REFUSALS[error] ?? `The server refused that: ${error}.`;
+    this.channels.set(channel, 'refused');
+    this.refusals.set(channel, text);
+    this.#emit('channels');
+    this.#emit('denied', { channel, text });
   }
 
   #closed(socket, code, openedAt) {

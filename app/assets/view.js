@@ -36,6 +36,11 @@ export function clearProblem(place, field = null) {
   field?.removeAttribute('aria-invalid');
 }
 
+/** Tell a screen reader what others see at its place. */
+export function announce(text) {
+  byId('announcement').textContent = text;
+}
+
 /** A note above the page that can be dismissed; the same text is shown once. */
 export function notify(text, kind = 'bad') {
   const place = byId('notices');
@@ -100,10 +105,11 @@ export class ChannelView {
     if (place) place.textContent = this.#tally(channel);
   }
 
-  show(channels) {
+  /** @param {Map<string, string>} channels states  @param {Map<string, string>} refusals reasons */
+  show(channels, refusals) {
     const list = byId('channels');
     const focused = document.activeElement.closest('.channel')?.dataset.name;
-    list.replaceChildren(...[...channels].map(([name, state]) => this.#item(name, state)));
+    list.replaceChildren(...[...channels].map(([name, state]) => this.#item(name, state, refusals.get(name))));
     byId('no-channels').hidden = channels.size > 0;
     byId('known-channels').replaceChildren(...[...channels.keys()].map((name) => new Option(name, name)));
     for (const name of this.#counts.keys()) {
@@ -124,18 +130,19 @@ export class ChannelView {
     return number === 1 ? '1 message' : `${number} messages`;
   }
 
-  #item(name, state) {
+  #item(name, state, refusal) {
     const item = element('li', `channel ${hueClass(name)}`);
     item.dataset.name = name;
     item.dataset.state = state;
     const label = element('span', 'channel-name', name);
     label.title = name;
-    const words = { asked: 'waiting for the server', leaving: 'leaving…' };
+    const words = { asked: 'waiting for the server', leaving: 'leaving…', refused: refusal };
     const tally = element('span', 'tally', words[state] ?? this.#tally(name));
-    const button = element('button', 'button is-quiet', 'Unsubscribe');
+    const isRefused = state === 'refused';
+    const button = element('button', 'button is-quiet', isRefused ? 'Dismiss' : 'Unsubscribe');
     button.type = 'button';
     button.disabled = state === 'leaving';
-    button.setAttribute('aria-label', `Unsubscribe from ${name}`);
+    button.setAttribute('aria-label', isRefused ? `Dismiss ${name}` : `Unsubscribe from ${name}`);
     button.onclick = () => this.#leave(name);
     item.append(element('span', 'dot'), label, tally, button);
     return item;

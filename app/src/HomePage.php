@@ -100,6 +100,7 @@ final class HomePage
 
     private function channels(): string
     {
+        $user = Layout::escape($this->user->id ?? '');
         return <<<HTML
             <section class="card channels-card" aria-labelledby="channels-title">
             <h2 id="channels-title">Channels</h2>
@@ -112,12 +113,18 @@ final class HomePage
             <button class="button" type="submit">Subscribe</button>
             </form>
             <p class="problem" id="subscribe-error" role="alert"></p>
+            <p class="unseen" id="announcement" role="status"></p>
             <ul class="channels" id="channels" aria-labelledby="channels-title"></ul>
             <div class="empty" id="no-channels">
             <p>You listen to nothing yet. Try one of these:</p>
-            <button class="chip" type="button" data-channel="news">news</button>
-            <button class="chip" type="button" data-channel="chat">chat</button>
-            <button class="chip" type="button" data-channel="weather">weather</button>
+            <ul class="tries">
+            <li><button class="chip" type="button" data-channel="news">news</button>
+            <span>for everybody</span></li>
+            <li><button class="chip" type="button" data-channel="user." data-own id="own-channel">user.$user</button>
+            <span>for you alone, and others write to it</span></li>
+            <li><button class="chip" type="button" data-channel="private.audit">private.audit</button>
+            <span>for nobody, as you will see</span></li>
+            </ul>
             </div>
             </section>
             HTML;

@@ -78,9 +78,13 @@ class DemoPage:
         expect(self.page.get_by_label("Your name")).to_be_visible()
 
     def subscribe(self, channel: str) -> None:
+        self.ask_for(channel)
+        self.expect_listening(channel)
+
+    def ask_for(self, channel: str) -> None:
+        """Ask to listen, whatever the answer."""
         self.page.get_by_label("Channel to listen to").fill(channel)
         self.page.get_by_role("button", name="Subscribe", exact=True).click()
-        self.expect_listening(channel)
 
     def unsubscribe(self, channel: str) -> None:
         self.page.get_by_role("button", name=f"Unsubscribe from {channel}").click()
@@ -107,6 +111,11 @@ class DemoPage:
 
     def expect_listening(self, channel: str) -> None:
         expect(self.page.locator(f'.channel[data-name="{channel}"][data-state=live]')).to_be_visible()
+
+    def expect_refused(self, channel: str) -> None:
+        refused = self.page.locator(f'.channel[data-name="{channel}"][data-state=refused]')
+        expect(refused).to_be_visible()
+        expect(refused).to_contain_text("You may not listen to this channel.")
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

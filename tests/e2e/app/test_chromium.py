@@ -95,6 +95,54 @@ def test_json_is_shown_as_json(demo_server: DemoServer, new_context: NewContext)
     expect(block.locator(".json-string")).to_have_text(['"Zürich"', '"<i>"'])
 
 
+def test_a_channel_of_ones_own(demo_server: DemoServer, new_context: NewContext) -> None:
+    """Others may write to it, and only its owner hears that."""
+    ada = DemoPage.open(new_context(), demo_server.url)
+    grace = DemoPage.open(new_context(), demo_server.url)
+    ada.login("ada.lovelace")
+    grace.login("grace")
+    ada.page.get_by_role("button", name="user.ada.lovelace").click()
+    ada.expect_listening("user.ada.lovelace")
+    grace.ask_for("user.ada.lovelace")
+    grace.expect_refused("user.ada.lovelace")
+
+    grace.send("user.ada.lovelace", "for you alone")
+
+    expect(ada.messages).to_contain_text(["for you alone"])
+    expect(grace.page.locator("#sent")).to_contain_text("which you do not listen to")
+    expect(grace.messages).to_have_count(0)
+    assert ada.complaints == grace.complaints == []
+
+
+def test_a_refusal_stands_beside_its_channel(demo_server: DemoServer, new_context: NewContext) -> None:
+    ada = DemoPage.open(new_context(), demo_server.url)
+    ada.login("ada")
+    ada.subscribe("news")
+    ada.ask_for("private.audit")
+    ada.expect_refused("private.audit")
+    ada.expect_listening("news")
+    expect(ada.page.locator("#announcement")).to_contain_text("private.audit: You may not listen")
+    expect(ada.notices).to_have_count(0)
+
+    ada.ask_for("private.audit")  # once more: the rules may have changed
+    ada.expect_refused("private.audit")
+    ada.page.get_by_role("button", name="Dismiss private.audit").click()
+    expect(ada.channel("private.audit")).to_have_count(0)
+
+
+def test_what_was_refused_is_not_asked_for_by_a_reload(
+    demo_server: DemoServer, new_context: NewContext
+) -> None:
+    ada = DemoPage.open(new_context(), demo_server.url)
+    ada.login("ada")
+    ada.ask_for("private.audit")
+    ada.expect_refused("private.audit")
+    ada.subscribe("news")
+    ada.page.reload()
+    ada.expect_listening("news")
+    expect(ada.channel("private.audit")).to_have_count(0)
+
+
 def test_a_restarted_server_is_found_again(tmp_path: Path, new_context: NewContext) -> None:
     with serve_demo(tmp_path) as server:
         ada = DemoPage.open(new_context(), server.url)
@@ -199,6 +247,8 @@ def test_everything_works_from_the_keyboard(demo_server: DemoServer, new_context
     keys.type("by keyboard")
     keys.press("Control+Enter")
     expect(ada.messages.first).to_contain_text("by keyboard")
+    # Then the focus goes back to the field, and not sooner.
+    expect(ada.page.locator("#sent")).to_have_text("Sent to news.")
     tab_to(ada.page, "Unsubscribe from news")
     keys.press("Space")
     expect(ada.channel("news")).to_have_count(0)
@@ -233,8 +283,11 @@ def test_a_phone_is_wide_enough(demo_server: DemoServer, new_context: NewContext
     assert ada.page.evaluate(WIDTH) == 360
     assert ada.page.evaluate(SMALL_TARGETS) == []
     ada.login("somebody-with-a-rather-long-name")
-    ada.page.get_by_role("button", name="chat").tap()
-    ada.expect_listening("chat")
+    ada.page.get_by_role("button", name="private.audit").tap()
+    ada.expect_refused("private.audit")
+    ada.ask_for("user." + "x" * 64)
+    ada.expect_refused("user." + "x" * 64)
+    ada.subscribe("chat")
     ada.subscribe("x" * 200)
     ada.send("chat", "w" * 300)
     expect(ada.messages).to_have_count(1)
