@@ -30,7 +30,8 @@ MakeFile = Callable[[tuple[object, ...], Callable[[], FileSink]], FileSink]
 class LineFormatter(logging.Formatter):
     """One line a record: time in UTC, level and message.
 
-    Control characters are escaped, so that nobody's input can forge a line.
+    Control characters are escaped, and the lines of a traceback indented, so that nobody's input can forge
+    a line.
 
     Args:
         colour: Mark the level for a terminal.
@@ -48,12 +49,13 @@ class LineFormatter(logging.Formatter):
             level = f"{_COLOURS.get(record.levelname, '')}{level}{_RESET}"
         line = f"{when}.{int(record.msecs):03d}Z {level} {_printable(record.getMessage())}"
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            traceback = self.formatException(record.exc_info).splitlines()
+            line = "\n    ".join((line, *map(_printable, traceback)))
         return line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record, with Caddy's names: level, ts (Unix seconds), logger, msg."""
+    """One JSON object a record, in ASCII, with Caddy's names: level, ts (Unix seconds), logger, msg."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging.Formatter."""
@@ -65,7 +67,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["stacktrace"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry)
 
 
 def _printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +19,11 @@ Applies = Callable[[Exchange], bool]
 
 _CREDENTIALS = frozenset(("Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"))
 _ALWAYS_SECRET = frozenset(("X-Broadcast-Secret",))
+# Where browsers cannot set headers, a login travels among the subprotocols.
+_PROTOCOLS = "Sec-Websocket-Protocol"
+_PROTOCOL_LOGIN = re.compile(r"\b(bearer|ticket)\.[^,\s]+", re.IGNORECASE)
+# Paths whose queries may have logins or messages in them.
+_PRIVATE_PATHS = frozenset(("/ws", "/sse"))
 _LEVELS = {"DEBUG": 0, "INFO": 1, "WARN": 2, "ERROR": 3, "PANIC": 4, "FATAL": 5}
 
 
@@ -101,7 +107,7 @@ def _uri(exchange: Exchange) -> str:
     """What was asked for; without the query where tokens and messages travel in it."""
     request = exchange.request
     path = decode_path(request.original_target)
-    private = path == "/ws" or "/internal/" in path or "Upgrade" in request.headers
+    private = path in _PRIVATE_PATHS or "/internal/" in path or "Upgrade" in request.headers
     if private or exchange.responder.detached or not request.original_query:
         return request.original_target
     return f"{request.original_target}?{request.original_query}"
@@ -109,4 +115,7 @@ def _uri(exchange: Exchange) -> str:
 
 def _fields(headers: HTTPHeaders, log_credentials: bool) -> dict[str, list[str]]:
     hidden = _ALWAYS_SECRET if log_credentials else _ALWAYS_SECRET | _CREDENTIALS
-    return {name: ["REDACTED"] if name in hidden else headers.get_list(name) for name in headers}
+    shown = {name: ["REDACTED"] if name in hidden else headers.get_list(name) for name in headers}
+    if _PROTOCOLS in shown and not log_credentials:
+        shown[_PROTOCOLS] = [_PROTOCOL_LOGIN.sub(r"\1.REDACTED", value) for value in shown[_PROTOCOLS]]
+    return shown

@@ -85,6 +85,13 @@ def test_a_line_for_people() -> None:
     assert (message, json.loads(rest)["status"]) == ("handled request", 200)
 
 
+def test_logins_among_the_subprotocols_stay_out() -> None:
+    field = "Sec-WebSocket-Protocol: realtime.v1.json, bearer.s3cret.x_y,ticket.s3cret"
+    (line,) = logged(saying("x"), get("/", field))
+    shown = json.loads(line)["request"]["headers"]["Sec-Websocket-Protocol"]
+    assert shown == ["realtime.v1.json, bearer.REDACTED,ticket.REDACTED"]
+
+
 def test_secrets_stay_out() -> None:
     fields = ("Cookie: AUTH_TOKEN=s3cret", "Authorization: Bearer s3cret", "X-Broadcast-Secret: s3cret")
     page = saying("s3cret", Set_Cookie="AUTH_TOKEN=s3cret")
