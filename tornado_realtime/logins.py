@@ -10,6 +10,7 @@ from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.keys import Key, Keys, OneKey, read_key_file, read_public_key, secret_key
 from tornado_realtime.auth.login import Login
 from tornado_realtime.auth.revocations import Revocations
+from tornado_realtime.auth.tickets import Tickets
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.metrics import Registry
 from tornado_realtime.settings import JwtRule, Settings
@@ -41,6 +42,7 @@ def make_authenticator(
     settings: Settings,
     keys: bytes,
     function: Authenticate | None,
+    tickets: Tickets | None,
     revocations: Revocations,
     metrics: Registry,
 ) -> Authenticator:
@@ -50,6 +52,7 @@ def make_authenticator(
         settings: Of the instance.
         keys: What ``read_keys`` returned.
         function: The application's own; it is asked instead of everything else.
+        tickets: What ``make_tickets`` returned.
         revocations: Whose logins do not count any more.
         metrics: Where questions and refusals are counted.
     """
@@ -67,8 +70,34 @@ def make_authenticator(
         application,
         anonymous=settings.anonymous,
         asks_about_all=function is not None,
+        tickets=tickets,
         revocations=revocations,
         counters=metrics.counters,
+    )
+
+
+def make_tickets(settings: Settings, function: Authenticate | None) -> Tickets | None:
+    """What makes and reads resume tickets; None without ``resume``.
+
+    Raises:
+        ConfigError: A function is asked: it may look at what tickets are not bound to.
+    """
+    if not settings.resume:
+        return None
+    if function is not None:
+        raise ConfigError(
+            "resume needs auth_endpoint or jwt: an authenticate function may know visitors by more than "
+            "Authorization and cookies, and a ticket is bound to nothing else"
+        )
+    path = settings.prefix + settings.socket_path
+    rule = settings.jwt
+    source = (rule.jwks_url, rule.public_key, rule.issuer) if rule is not None else ()
+    return Tickets(
+        [key.encode() for key in settings.ticket_keys],
+        settings.resume,
+        realm=repr((path, settings.auth_endpoint, source)),
+        path=path,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

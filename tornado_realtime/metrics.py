@@ -48,6 +48,8 @@ _HELP: Mapping[str, str] = {
     "auth_questions": "Questions that the application was asked.",
     "auth_questions_shared": "Visitors who got the answer to an equal question under way.",
     "auth_cache_hits": "Visitors who were remembered (auth_cache).",
+    "tickets_issued": "Resume tickets given to clients.",
+    "tickets_taken": "Visitors let in by a resume ticket.",
     "auth_questions_running": "Questions under way to the application now.",
     "auth_questions_waiting": "Questions that wait for their turn now.",
     "auth_endpoint_down": "1 while the application is not asked because it is down.",
@@ -91,6 +93,8 @@ class Counters:
     auth_questions: int = 0
     auth_questions_shared: int = 0
     auth_cache_hits: int = 0
+    tickets_issued: int = 0
+    tickets_taken: int = 0
     gaps: int = 0
     gap_channels: int = 0
     node_messages_ignored: int = 0

@@ -50,7 +50,7 @@ from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
 from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
 from tornado_realtime.hub import Hub
-from tornado_realtime.logins import make_authenticator, read_keys
+from tornado_realtime.logins import make_authenticator, make_tickets, read_keys
 from tornado_realtime.publication import Publication
 from tornado_realtime.settings import (
     Settings,
@@ -115,6 +115,7 @@ class Realtime:
         self._authenticator_wrapper: Callable[[Authenticator], Authenticator] | None = None
         self._keys = read_keys(self.settings)
         check_risks(self.settings)
+        self._tickets = make_tickets(self.settings, authenticate)
         _check_broker(self.settings)
 
     @classmethod
@@ -252,7 +253,9 @@ class Realtime:
         self._is_draining = False
         self._hub = self._make_hub()
         metrics, wrap = self._hub.metrics, self._authenticator_wrapper
-        login = make_authenticator(self.settings, self._keys, self._authenticate, self.revocations, metrics)
+        login = make_authenticator(
+            self.settings, self._keys, self._authenticate, self._tickets, self.revocations, metrics
+        )
         self._authenticator = authenticator = wrap(login) if wrap is not None else login
         self._disconnector = Disconnector(self._hub, self.revocations, authenticator.forget)
         try:
@@ -409,6 +412,7 @@ class Realtime:
             self.revocations,
             settings.trusted_proxies,
             settings.client_ip_headers,
+            self._tickets,
         )
 
     def disconnect_door(self) -> DisconnectDoor:

@@ -53,6 +53,12 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("auth_cache 10s", {"auth_cache": "10s"}, {"auth_cache": 10.0}),
     ("anonymous on", {"anonymous": "on"}, {"anonymous": True}),
+    ("resume 10m", {"resume": 600}, {"resume": 600.0}),
+    (
+        f"ticket_key {'k' * 32} {'o' * 32}",
+        {"ticket_key": ["k" * 32, "o" * 32]},
+        {"ticket_keys": ("k" * 32, "o" * 32)},
+    ),
     ("broadcast_secret s3cret", {"broadcast_secret": "s3cret"}, {"broadcast_secret": "s3cret"}),
     ("broadcast_listen :8081", {"broadcast_listen": ":8081"}, {"broadcast_listen": ":8081"}),
     ("broadcast_listen [::1]:1", {"broadcast_listen": "[::1]:1"}, {"broadcast_listen": "[::1]:1"}),
@@ -130,6 +136,7 @@ def test_the_directive_is_kept_but_does_not_count_in_comparisons() -> None:
 
 def test_a_secret_is_not_shown() -> None:
     assert "s3cret" not in repr(settings_from_options(broadcast_secret="s3cret"))
+    assert "k" * 32 not in repr(settings_from_options(ticket_key="k" * 32))
 
 
 WRONG: list[tuple[str, str]] = [
@@ -150,6 +157,8 @@ WRONG: list[tuple[str, str]] = [
     ("auth_concurrency 0", "auth_concurrency needs a number from 1 to 99999, not '0'"),
     ("auth_concurrency 8 x", "auth_concurrency needs a number from 1 to 99999, not 'x'"),
     ("auth_cache -1s", "auth_cache must be longer than nothing, not '-1s'"),
+    ("resume -1s", "resume must be longer than nothing, not '-1s'"),
+    ("ticket_key short", "ticket_key needs at least 32 bytes; make one with: openssl rand -hex 32"),
     ("auth_timeout 0", "auth_timeout must be longer than nothing, not '0'"),
     ("auth_timeout -1s", "auth_timeout must be longer than nothing, not '-1s'"),
     (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import urlsafe_b64decode
+from hashlib import sha256
 
 from tornado.httputil import parse_cookie
 
@@ -18,8 +19,12 @@ from tornado_realtime.wire.handshake import offered_protocols
 COOKIE = "AUTH_TOKEN"
 """The cookie that holds a token."""
 
+TICKET_COOKIE = "REALTIME_TICKET"
+"""The cookie that holds a resume ticket; it is ours, and no credential by itself."""
+
 _BEARER = "bearer "
 _ENTRY = "bearer."
+_TICKET_ENTRY = "ticket."
 _TEXT = re.compile(r"[\x21-\x7e]+")
 
 
@@ -34,8 +39,40 @@ def shown_token(headers: HeaderLines) -> str:
 def shows_nothing(headers: HeaderLines) -> bool:
     """Whether there is nothing in a request that could say who sent it: no header, no cookie, no token."""
     return not (
-        any(headers.get_list("Authorization")) or any(headers.get_list("Cookie")) or offered_token(headers)
+        any(headers.get_list("Authorization"))
+        or any(map(without_ticket, headers.get_list("Cookie")))
+        or offered_token(headers)
     )
+
+
+def shown_tickets(headers: HeaderLines) -> list[str]:
+    """The tickets that are shown, as a cookie or as subprotocols ``ticket.<value>``."""
+    entries = [entry for entry in offered_protocols(headers) if entry.startswith(_TICKET_ENTRY)]
+    found = [cookie(headers, TICKET_COOKIE), *(entry[len(_TICKET_ENTRY) :] for entry in entries)]
+    return [ticket for ticket in found if ticket]
+
+
+def without_ticket(line: str) -> str:
+    """A Cookie header without our own cookie, which is nobody else's business; else as it is."""
+    if TICKET_COOKIE not in line:
+        return line
+    pairs = [pair.strip() for pair in line.split(";")]
+    return "; ".join(pair for pair in pairs if pair.partition("=")[0].rstrip() != TICKET_COOKIE)
+
+
+def credential_digest(headers: HeaderLines) -> bytes | None:
+    """What stands for everything that is shown, in whatever order cookies come; None if that is nothing."""
+    if shows_nothing(headers):
+        return None
+    lines = map(without_ticket, headers.get_list("Cookie"))
+    cookies = sorted(pair for line in lines for each in line.split(";") if (pair := each.strip()))
+    authorization = headers.get_list("Authorization")
+    shown = [authorization[0] if authorization else "", offered_token(headers), *cookies]
+    hashed = sha256()
+    for text in shown:
+        data = text.encode("utf-8", "surrogatepass")
+        hashed.update(len(data).to_bytes(4) + data)
+    return hashed.digest()
 
 
 def bearer_token(headers: HeaderLines) -> str:

@@ -14,7 +14,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from tornado_realtime.auth.backend import Backend, Care
 from tornado_realtime.auth.base import HeaderLines
-from tornado_realtime.auth.credentials import offered_token
+from tornado_realtime.auth.credentials import offered_token, without_ticket
 from tornado_realtime.auth.shared import Memory, Shared
 from tornado_realtime.auth.user import ANONYMOUS, User, user_from_answer
 from tornado_realtime.errors import (
@@ -125,8 +125,11 @@ class EndpointAuthenticator:
         headers = HTTPHeaders()
         for name in _FORWARDED_HEADERS:
             values = given.get_list(name)
-            if values and values[0]:
-                headers[name] = values[0]
+            value = values[0] if values else ""
+            if name == "Cookie":
+                value = without_ticket(value)
+            if value:
+                headers[name] = value
         token = offered_token(given)
         if token and "Authorization" not in headers:
             headers["Authorization"] = f"Bearer {token}"

@@ -1,4 +1,4 @@
-"""The whole question of who somebody is: a token if there is one, then the application, then nobody."""
+"""The whole question of who somebody is: a token, else a resume ticket, else the application, else nobody."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from tornado_realtime.auth.base import Authenticator, HeaderLines
 from tornado_realtime.auth.credentials import shown_token, shows_nothing
 from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.revocations import Revocations
+from tornado_realtime.auth.tickets import Tickets
 from tornado_realtime.auth.user import ANONYMOUS, User
-from tornado_realtime.errors import AuthBusyError, AuthError, AuthRefusedError
+from tornado_realtime.errors import AuthBusyError, AuthError, AuthRefusedError, AuthUnavailableError
 from tornado_realtime.metrics import Counters
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Login:
         application: Is asked about requests without a token; None if nobody is.
         anonymous: Whether who shows nothing is let in.
         asks_about_all: Whether the application is asked even about those.
+        tickets: Reads resume tickets; None if there are none.
         revocations: Whose logins do not count any more; nobody's when left out.
         counters: Where refusals are counted; its own when left out.
     """
@@ -39,6 +41,7 @@ class Login:
         *,
         anonymous: bool = False,
         asks_about_all: bool = False,
+        tickets: Tickets | None = None,
         revocations: Revocations | None = None,
         counters: Counters | None = None,
     ) -> None:
@@ -46,6 +49,7 @@ class Login:
         self._application = application
         self._anonymous = anonymous
         self._asks_about_all = asks_about_all
+        self._tickets = tickets
         self._revocations = revocations if revocations is not None else Revocations()
         self._counters = counters if counters is not None else Counters()
 
@@ -66,6 +70,8 @@ class Login:
         user: User | None
         if self._tokens is not None and token:
             user = self._tokens.read_now(token)
+        elif (user := self._resumed(headers)) is not None:
+            pass
         elif self._application is None:
             user = self._nobody()
         elif self._is_nobody(headers):
@@ -90,12 +96,33 @@ class Login:
     async def _find(self, request: HTTPServerRequest) -> User:
         token = self._token(request.headers)
         if self._tokens is not None and token:
-            return await self._tokens.read(token)
+            return await self._read(self._tokens, token, request.headers)
+        user = self._resumed(request.headers)
+        if user is not None:
+            return user
         if self._application is None:
             return self._nobody()
         if self._is_nobody(request.headers):
             return ANONYMOUS
         return await self._application.authenticate(request)
+
+    async def _read(self, tokens: TokenReader, token: str, headers: HeaderLines) -> User:
+        """The user of a token; while its key cannot be fetched, that of the ticket which was made from it."""
+        try:
+            return await tokens.read(token)
+        except AuthUnavailableError:
+            user = self._resumed(headers)
+            if user is None:
+                raise
+            return user
+
+    def _resumed(self, headers: HeaderLines) -> User | None:
+        """The user of a good ticket. A bad one is no refusal: it only spares nobody."""
+        user = self._tickets.find(headers) if self._tickets is not None else None
+        if user is None or self._revocations.refuses(user):
+            return None
+        self._counters.tickets_taken += 1
+        return user
 
     def _token(self, headers: HeaderLines) -> str:
         return shown_token(headers) if self._tokens is not None else ""

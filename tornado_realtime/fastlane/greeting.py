@@ -25,12 +25,14 @@ class Greeting:
         user: Whose it is.
         accept: What proves that the handshake was understood.
         address: The visitor's, as far as it matters.
+        cookie: The Set-Cookie of the answer; empty for none.
     """
 
     door: SocketDoor
     user: User
     accept: str
     address: str
+    cookie: str = ""
 
 
 def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting | None:
@@ -62,4 +64,5 @@ def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting
         return None
     # Whatever goes to Tornado is counted there.
     admission.begun(address)
-    return Greeting(door, user, accept, address)
+    cookie = door.ticket_cookie(fields, user, peer, is_tls=False)
+    return Greeting(door, user, accept, address, cookie)

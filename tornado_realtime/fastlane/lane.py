@@ -226,7 +226,7 @@ class Lane:
 
     def _upgrade(self, greeting: Greeting, begin: int) -> State:
         """Make this a WebSocket, whose first bytes may be there already, from ``begin`` on."""
-        answer = response_101(greeting.accept)
+        answer = response_101(greeting.accept, cookie=greeting.cookie)
         try:
             if self._sock.send(answer) != len(answer):
                 raise BrokenPipeError("the socket took half an answer")

@@ -17,6 +17,7 @@ from tornado.websocket import WebSocketHandler
 
 from tornado_realtime.auth import Authenticator, User, peer_of
 from tornado_realtime.auth.revocations import Revocations
+from tornado_realtime.auth.tickets import Tickets
 from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
 from tornado_realtime.errors import AuthBusyError, AuthError, HandshakeError
 from tornado_realtime.handlers.plain import PlainHandler
@@ -45,6 +46,7 @@ class SocketDoor:
         revocations: Whose logins do not count any more.
         proxies: Whose word about the visitor's address is believed.
         client_ip_headers: Where they give it.
+        tickets: Makes resume tickets; None if there are none.
     """
 
     hub: Hub
@@ -60,6 +62,16 @@ class SocketDoor:
         if not self.hub.admission.quotas.by_address:
             return ""
         return forwarded_client(plain_address(peer), headers, self.proxies, self.client_ip_headers)
+    tickets: Tickets | None = None
+
+    def ticket_cookie(self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool) -> str:
+        """The Set-Cookie of a 101, with a resume ticket; empty for none. See Tickets.cookie."""
+        if self.tickets is None:
+            return ""
+        cookie = self.tickets.cookie(headers, user, peer, is_tls=is_tls)
+        if cookie:
+            self.hub.metrics.counters.tickets_issued += 1
+        return cookie
 
 
 class SocketHandler(PlainHandler, WebSocketHandler):
@@ -127,11 +139,14 @@ class SocketHandler(PlainHandler, WebSocketHandler):
             self._asking = None
 
     def _upgrade(self, door: SocketDoor, accept: str, user: User, address: str) -> None:
+        request = self.request
+        is_tls = request.protocol == "https"
+        cookie = door.ticket_cookie(request.headers, user, peer_of(request), is_tls=is_tls)
         stream = self.detach()
         # A handler that finishes does this; without it each handshake leaves 14 KiB to the collector.
         self.ui = ObjectDict()
         try:
-            stream.write(response_101(accept))
+            stream.write(response_101(accept, cookie=cookie))
         except StreamClosedError:
             return
         connect(door, stream, user, address)

@@ -40,6 +40,12 @@ def _notes(settings: Settings, ports: Sequence[int]) -> list[str]:
             f"publishing to {settings.prefix}{settings.publish_path} is open to programs on this host only; "
             "behind a proxy on this host, set broadcast_secret"
         )
+    if settings.resume and settings.driver != "memory" and not settings.ticket_keys:
+        found.append(
+            "resume without ticket_key: every node knows its own tickets only; set the same ticket_key on all"
+        )
+    if settings.ticket_keys and not settings.resume:
+        found.append("ticket_key does nothing without resume")
     if not settings.channels:
         found.append(
             "whoever is logged in may subscribe to every channel, and no client may publish; "

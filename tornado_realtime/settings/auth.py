@@ -9,6 +9,8 @@ from tornado_realtime.settings.jwt import JWT_BLOCK
 from tornado_realtime.settings.option import Option, duration, no_words, one_of, url
 from tornado_realtime.settings.values import DEFAULT_AUTH_ENDPOINT
 
+TICKET_KEY_BYTES = 32
+
 
 def _anonymous(words: Sequence[str]) -> dict[str, Any]:
     return {"anonymous": one_of("anonymous", "on", "off")(words)["anonymous"] == "on"}
@@ -24,6 +26,16 @@ def _concurrency(words: Sequence[str]) -> dict[str, Any]:
 
 def _cache(words: Sequence[str]) -> dict[str, Any]:
     return {"auth_cache": 0.0} if words[0] == "0" else duration("auth_cache")(words)
+
+
+def _resume(words: Sequence[str]) -> dict[str, Any]:
+    return {"resume": 0.0} if words[0] == "0" else duration("resume")(words)
+
+
+def _ticket_key(words: Sequence[str]) -> dict[str, Any]:
+    if any(len(word.encode()) < TICKET_KEY_BYTES for word in words):
+        raise ValueError(f"needs at least {TICKET_KEY_BYTES} bytes; make one with: openssl rand -hex 32")
+    return {"ticket_keys": tuple(words)}
 
 
 AUTH_OPTIONS: tuple[Option, ...] = (
@@ -75,5 +87,22 @@ AUTH_OPTIONS: tuple[Option, ...] = (
         "on|off",
         "off",
         "Lets visitors in who show no login at all. One that is shown and bad, or has run out, is refused.",
+    ),
+    Option(
+        "resume",
+        _resume,
+        "DURATION",
+        "0",
+        "Gives clients a signed cookie `REALTIME_TICKET`. With it and the same login they come back without "
+        "a question, for this long.",
+    ),
+    Option(
+        "ticket_key",
+        _ticket_key,
+        "KEY...",
+        "",
+        "What signs tickets, at least 32 bytes and the same on all nodes; the first signs, all verify. "
+        "Without it every start makes its own.",
+        most=0,
     ),
 )

@@ -42,6 +42,8 @@ class Settings:
     jwt: JwtRule | None = None
     channels: tuple[ChannelRule, ...] = ()
     anonymous: bool = False
+    resume: float = 0.0
+    ticket_keys: tuple[str, ...] = field(default=(), repr=False)
     broadcast_secret: str = field(default="", repr=False)
     broadcast_listen: str = ""
     allowed_origins: tuple[str, ...] = ()

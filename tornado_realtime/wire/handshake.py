@@ -74,19 +74,21 @@ def offered_protocols(headers: Headers) -> list[str]:
     return [name for name in names if _TOKEN.fullmatch(name)]
 
 
-def response_101(accept: str, subprotocol: str | None = None) -> bytes:
+def response_101(accept: str, subprotocol: str | None = None, cookie: str = "") -> bytes:
     """The finished head of the answer that opens a WebSocket; no extension is ever agreed to.
 
     Args:
         accept: What ``check_upgrade`` returned.
         subprotocol: One of those the client offered; None names none.
+        cookie: The value of a Set-Cookie; empty for none.
     """
     protocol = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
+    keep = f"Set-Cookie: {cookie}\r\n" if cookie else ""
     return (
         "HTTP/1.1 101 Switching Protocols\r\n"
         "Upgrade: websocket\r\n"
         "Connection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept}\r\n{protocol}\r\n"
+        f"Sec-WebSocket-Accept: {accept}\r\n{protocol}{keep}\r\n"
     ).encode("ascii")
 
 

@@ -52,3 +52,13 @@ def test_the_newer_seed_needs_the_envelope() -> None:
 def test_two_go_handlers_have_separate_hubs() -> None:
     (note,) = realtime_notes([QUIET, QUIET], [8080])
     assert "2 go_handlers" in note
+
+
+def test_tickets_that_only_one_node_knows_are_said() -> None:
+    keys = ("k" * 32,)
+    assert realtime_notes([replace(QUIET, resume=600.0)], [8080]) == []
+    assert realtime_notes([replace(QUIET, resume=600.0, driver="redis", ticket_keys=keys)], [8080]) == []
+    (note,) = realtime_notes([replace(QUIET, resume=600.0, driver="redis")], [8080])
+    assert "set the same ticket_key on all" in note
+    (note,) = realtime_notes([replace(QUIET, ticket_keys=keys)], [8080])
+    assert note == "ticket_key does nothing without resume"
