@@ -260,7 +260,8 @@ class Realtime:
         self._disconnector = Disconnector(self._hub, self.revocations, authenticator.forget)
         try:
             await self._hub.start()
-            self._disconnector.learn()
+            if self.settings.driver != "memory":  # else there are no other nodes
+                self._disconnector.learn()
         except BaseException:
             await self.close(timeout=0)
             raise
