@@ -69,6 +69,7 @@ class EndpointAuthenticator:
         self.backend = Backend(self._name, care if care is not None else Care(), self._counters)
         self._memory = Memory(remembered)
         self._shared: Shared[User] = Shared()
+        self._forgotten = 0.0  # when somebody was, last
 
     async def authenticate(self, request: HTTPServerRequest) -> User:
         """See Authenticator."""
@@ -92,6 +93,7 @@ class EndpointAuthenticator:
     def forget(self, user: str) -> None:
         """See Authenticator."""
         self._memory.forget(user)
+        self._forgotten = time.time()
 
     def close(self) -> None:
         """See Authenticator."""
@@ -118,7 +120,8 @@ class EndpointAuthenticator:
             raise
         if user.is_anonymous:
             return ANONYMOUS
-        self._memory.keep(digest, user)
+        if asked > self._forgotten:  # else this may be whoever was to be forgotten
+            self._memory.keep(digest, user)
         return user
 
     def _headers(self, given: HeaderLines, peer: str) -> HTTPHeaders:

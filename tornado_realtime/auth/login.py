@@ -8,6 +8,7 @@ from tornado.httputil import HTTPServerRequest
 
 from tornado_realtime.auth.base import Authenticator, HeaderLines
 from tornado_realtime.auth.credentials import shown_token, shows_nothing
+from tornado_realtime.auth.endpoint import peer_of
 from tornado_realtime.auth.jwt import TokenReader
 from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.auth.tickets import Tickets
@@ -66,18 +67,7 @@ class Login:
 
     def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
         """See Authenticator. Refusals are not counted: whoever asks has the request asked about in full."""
-        token = self._token(headers)
-        user: User | None
-        if self._tokens is not None and token:
-            user = self._tokens.read_now(token)
-        elif (user := self._resumed(headers)) is not None:
-            pass
-        elif self._application is None:
-            user = self._nobody()
-        elif self._is_nobody(headers):
-            user = ANONYMOUS
-        else:
-            user = self._application.authenticate_now(headers, peer)
+        user = self._find_now(headers, peer)
         if user is not None and self._admitted(user).is_anonymous:
             self._counters.logins_anonymous += 1
         return user
@@ -93,17 +83,28 @@ class Login:
             if part is not None:
                 part.close()
 
-    async def _find(self, request: HTTPServerRequest) -> User:
-        token = self._token(request.headers)
+    def _find_now(self, headers: HeaderLines, peer: str) -> User | None:
+        """The user, in the order that the class describes; None if somebody has to be asked."""
+        token = self._token(headers)
         if self._tokens is not None and token:
-            return await self._read(self._tokens, token, request.headers)
-        user = self._resumed(request.headers)
+            return self._tokens.read_now(token)
+        user = self._resumed(headers)
         if user is not None:
             return user
         if self._application is None:
             return self._nobody()
-        if self._is_nobody(request.headers):
+        if self._is_nobody(headers):
             return ANONYMOUS
+        return self._application.authenticate_now(headers, peer)
+
+    async def _find(self, request: HTTPServerRequest) -> User:
+        user = self._find_now(request.headers, peer_of(request))
+        if user is not None:
+            return user
+        token = self._token(request.headers)
+        if self._tokens is not None and token:
+            return await self._read(self._tokens, token, request.headers)
+        assert self._application is not None
         return await self._application.authenticate(request)
 
     async def _read(self, tokens: TokenReader, token: str, headers: HeaderLines) -> User:

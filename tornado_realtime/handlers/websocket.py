@@ -56,13 +56,13 @@ class SocketDoor:
     revocations: Revocations = field(default_factory=Revocations)
     proxies: Sequence[Network] = ()
     client_ip_headers: Sequence[str] = ()
+    tickets: Tickets | None = None
 
     def address(self, peer: str, headers: HeaderLines) -> str:
         """The visitor's address, as far as it matters to anybody; empty for a Unix socket."""
         if not self.hub.admission.quotas.by_address:
             return ""
         return forwarded_client(plain_address(peer), headers, self.proxies, self.client_ip_headers)
-    tickets: Tickets | None = None
 
     def ticket_cookie(self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool) -> str:
         """The Set-Cookie of a 101, with a resume ticket; empty for none. See Tickets.cookie."""

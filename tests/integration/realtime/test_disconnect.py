@@ -170,12 +170,18 @@ def test_somebody_who_is_revoked_while_the_endpoint_thinks_does_not_come_in() ->
             await go_on.wait()
             return b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"id":"ada"}'
 
-        async with busy_endpoint(says) as app, serving(Realtime(auth_endpoint=app.url)) as world:
+        async with (
+            busy_endpoint(says) as app,
+            serving(Realtime(auth_endpoint=app.url, auth_cache="1m")) as world,
+        ):
             knocking = asyncio.create_task(world.knock())
             await until(lambda: app.asked)
             await world.realtime.disconnect("ada", before=time.time())
             go_on.set()
             assert (await knocking).status == 401
+            # The late answer is not remembered: whoever comes now is asked about.
+            assert [(await world.knock()).status for _ in range(3)] == [101] * 3
+            assert app.asked == 2
 
     asyncio.run(main())
 

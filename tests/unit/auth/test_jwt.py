@@ -48,7 +48,9 @@ def test_the_cookie_and_the_header_name_the_user() -> None:
 
 
 def test_a_request_is_answered_without_asking() -> None:
-    request: Any = SimpleNamespace(headers=HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1')}"}))
+    request: Any = SimpleNamespace(
+        connection=None, headers=HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1')}"})
+    )
     assert asyncio.run(login().authenticate(request)).id == "u1"
 
 
