@@ -1,4 +1,4 @@
-"""The Redis broker over TLS, and its support when redis-server is not there."""
+"""The Redis broker over TLS, bad addresses, and the tests' support when redis-server is not there."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from tests.support.broker_world import Collector, run
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_server import RedisServer
 from tornado_realtime.brokers.redis import RedisBroker
-from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.errors import BrokerUnavailableError, ConfigError
 from tornado_realtime.publication import Publication
+from tornado_realtime.realtime import Realtime
 
 
 @pytest.fixture
@@ -80,6 +81,63 @@ def test_a_certificate_nobody_vouches_for_is_refused(
 
     run(scenario(), broker)
     assert "certificate" in caplog.text.lower()
+
+
+def test_a_redis_that_wants_a_certificate_of_ours(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    authorities = ["--tls-auth-clients", "yes", "--tls-ca-cert-file", str(certificate[0])]
+    server = RedisServer(tmp_path, certificate=certificate, options=authorities)
+    address = f"{server.address}?ssl_ca_certs={certificate[0]}"
+    ours = f"&ssl_certfile={certificate[0]}&ssl_keyfile={certificate[1]}"
+    without, broker = RedisBroker(address), RedisBroker(address + ours)
+
+    async def scenario() -> None:
+        await without.start(Collector())
+        with pytest.raises(BrokerUnavailableError):
+            await without.publish(Publication("news", b"x"))
+        await broker.start(Collector())
+        await broker.publish(Publication("news", b"x"))
+
+    try:
+        server.start()
+        run(scenario(), without, broker)
+    finally:
+        server.stop()
+
+
+def test_a_name_that_the_certificate_is_not_for_is_refused_unless_one_says_so(
+    make_redis: MakeServer, certificate: tuple[Path, Path]
+) -> None:
+    server = make_redis(certificate=certificate)
+    server.start()
+    address = f"rediss://localhost:{server.port}?ssl_ca_certs={certificate[0]}"
+    strict, lax = RedisBroker(address), RedisBroker(f"{address}&ssl_check_hostname=false")
+
+    async def scenario() -> None:
+        await strict.start(Collector())
+        with pytest.raises(BrokerUnavailableError):
+            await strict.publish(Publication("news", b"x"))
+        await lax.start(Collector())
+        await lax.publish(Publication("news", b"x"))
+
+    run(scenario(), strict, lax)
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("sentinel://h1,h2", "the name of the master is missing"),
+        ("redis-cluster://h1,h2/1", "a cluster has no databases"),
+        ("rediss://h?ssl_ca_certs=/no/such.pem", "ssl_ca_certs names '/no/such.pem', which does not exist"),
+        ("sentinels://h/m?ssl_keyfile=/no/such.pem", "ssl_keyfile names"),
+        ("redis://h:port", "the port is not a number"),
+    ],
+)
+def test_a_bad_address_is_an_error_with_its_place(address: str, says: str) -> None:
+    text = f"go_handler {{\n\tdriver redis\n\tredis_address {address}\n}}\n"
+    with pytest.raises(ConfigError) as caught:
+        Realtime.from_caddyfile(text)
+    assert says in caught.value.message
+    assert (caught.value.file, caught.value.line) == ("go_handler", 3)
 
 
 def test_a_cluster_over_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import IPv6Address
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple, NoReturn
 from urllib.parse import parse_qsl, unquote
@@ -23,6 +24,7 @@ FORMS = (
     "or redis-cluster://HOST:PORT,HOST:PORT"
 )
 MASTER = re.compile(r"[A-Za-z0-9._-]+")  # what Sentinel takes as a name
+FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 SECRETS = ("password", "ssl_password", "sentinel_password")
 URL = re.compile(r"(?P<scheme>[^:/?#]*)://(?P<netloc>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?")
 PLACE = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[^:]*))?")
@@ -104,6 +106,17 @@ class RedisAddress:
     def _single(self, place: Place, options: Mapping[str, Value], role: str) -> RedisAddress:
         found = MappingProxyType({**options, "host": place.host, "port": place.port})
         return RedisAddress(str(place), Scheme(self.scheme.kind), found, role=role)
+
+    def check_files(self) -> None:
+        """Make sure that what the parameters name is there.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        for name in FILES:
+            value = self.options.get(name)
+            if value and not Path(str(value)).exists():
+                raise ConfigError(f"redis_address: {name} names {str(value)!r}, which does not exist")
 
     def without_secrets(self, text: str) -> str:
         """``text`` as it may be logged: Redis repeats arguments in some of its errors."""

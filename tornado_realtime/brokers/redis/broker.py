@@ -41,7 +41,8 @@ class RedisBroker(Broker):
         timing: How patient the connections are.
 
     Raises:
-        ConfigError: ``address`` cannot be read; without a place, which the caller knows.
+        ConfigError: ``address`` cannot be read, or names a file that is not there; without a place,
+            which the caller knows.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class RedisBroker(Broker):
         own = {NODE_PREFIX + name: self._told, NODES_TOPIC: self._told}
         ends = Ends(self._receive, self._missed, PROBE_PREFIX + name, self.counters)
         found = parse_address(address)
+        found.check_files()
         make = Shard if found.scheme.form == "server" else Cluster
         self._carrier: Carrier = make(found, own, ends, timing or Timing())
 
