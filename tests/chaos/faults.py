@@ -8,12 +8,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from redis.exceptions import RedisError
+
 from tests.chaos.authors import Pace
 from tests.chaos.checker import Finding, Limits, Verdict, judge
 from tests.chaos.clients import FOREIGN
 from tests.chaos.history import History
-from tests.chaos.redis import Clustered, Single, Topology, Watched
+from tests.chaos.redis import Clustered, Single, Topology, Watched, command
 from tests.chaos.world import Size, Tempo, World
+from tests.support.redis_sentinels import Sentinels
+from tests.support.redis_server import RedisServer
 
 PASSWORD = "the-right-one"
 SLACK = 3.0  # seconds for machines that have other things to do
@@ -223,16 +227,63 @@ async def kill_watched(world: World) -> None:
 
 async def freeze_watched(world: World) -> None:
     """The primary is frozen and replaced; when it goes on it still believes to be the primary."""
+    await _freeze_and_replace(world, world.tempo.hold)
+
+
+async def split_watched(world: World) -> None:
+    """The same, and it goes on as soon as it was replaced: for a while there are two primaries."""
+    await _freeze_and_replace(world, 0.0)
+
+
+async def _freeze_and_replace(world: World, seconds: float) -> None:
     assert isinstance(world.topology, Watched)
     group = world.topology.group
     old, new = group.servers
     old.pause()
     await world.away_until(lambda: group.role(new) == "master", "the primary was frozen")
-    await world.hold()
+    await asyncio.sleep(seconds)
     old.resume()
-    async with asyncio.timeout(30.0):
-        while await asyncio.to_thread(group.role, old) != "slave":
-            await asyncio.sleep(0.1)
+    await _until_role(group, old, "slave")
+
+
+async def cut_off_watched(world: World) -> None:
+    """Sentinels lose the primary out of sight and replace it; the nodes still reach both."""
+    assert isinstance(world.topology, Watched)
+    group, proxy = world.topology.group, world.topology.proxy
+    old, new = group.servers
+    proxy.cut_off()
+    await _until_role(group, new, "master")
+    await world.hold()
+    await proxy.mend()
+    await _until_role(group, old, "slave")
+
+
+async def _until_role(group: Sentinels, server: RedisServer, role: str) -> None:
+    async with asyncio.timeout(60.0):
+        while await asyncio.to_thread(group.role, server) != role:
+            await asyncio.sleep(0.05)
+
+
+async def switch_watched(world: World) -> None:
+    """An operator has the replica promoted while the primary is well; there and back again."""
+    assert isinstance(world.topology, Watched)
+    group = world.topology.group
+    for old, new in (group.servers, reversed(group.servers)):
+        await _ask_for_a_switch(group.sentinels[0].port)
+        await _until_role(group, new, "master")
+        await _until_role(group, old, "slave")
+        await world.hold()
+
+
+async def _ask_for_a_switch(port: int) -> None:
+    """Sentinel takes no such wish while the last one is still on its way."""
+    for _ in range(60):
+        try:
+            await command(port, "SENTINEL", "FAILOVER", "mymaster")
+            return
+        except RedisError:
+            await asyncio.sleep(0.5)
+    raise RuntimeError("the Sentinel takes no wish for a failover")
 
 
 async def move_slots(world: World) -> None:
@@ -294,6 +345,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("memory-full", "maxmemory reached", fill_memory, single, hold=5.0, recovery=10.0, marks=False),
     Fault("sentinel-killed", "a primary under Sentinels killed", kill_watched, watched),
     Fault("sentinel-frozen", "a primary under Sentinels frozen", freeze_watched, watched, hold=15.0),
+    Fault("sentinel-split", "two primaries under Sentinels for a while", split_watched, watched),
+    Fault("sentinel-switched", "a primary under Sentinels switched", switch_watched, watched, hold=3.0),
+    Fault("sentinel-cut-off", "a primary cut off from its Sentinels only", cut_off_watched, watched),
     Fault("cluster-moved", "slots of a Redis Cluster moved", move_slots, clustered, hold=4.0),
     Fault("cluster-killed", "a primary of a Redis Cluster killed", kill_clustered, clustered),
     Fault("node-killed", "kill -9 of a node among three", kill_node, single, Size(nodes=3), hold=5.0),

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 CHUNK = 65536
+_INTERNAL = (b"sentinel", b"REPLCONF", b"PSYNC")
 
 
 @dataclass(slots=True, eq=False)
@@ -18,6 +19,7 @@ class _Pipe:
     server: asyncio.StreamWriter
     subscribes: bool = False
     swallows: bool = False
+    internal: bool = False  # of a Sentinel or a replica
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -26,12 +28,15 @@ class Proxy:
 
     Args:
         target: The port of 127.0.0.1 where everything goes.
+        port: Its own; any that is free when left out.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, port: int = 0) -> None:
         self.delay = 0.0  #: seconds that every byte from Redis is late
         self.refuses = False  #: whether new connections are closed at once
         self._target = target
+        self._wanted_port = port
+        self._cut = False
         self._pipes: set[_Pipe] = set()
         self._server: asyncio.Server | None = None
 
@@ -43,7 +48,7 @@ class Proxy:
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._wanted_port)
 
     async def close(self) -> None:
         """Break everything."""
@@ -65,6 +70,18 @@ class Proxy:
         for pipe in chosen:
             pipe.swallows = True
         return len(chosen)
+
+    def cut_off(self) -> None:
+        """Let everything of Sentinels and replicas, now and later, come to nothing; others go on."""
+        self._cut = True
+        for pipe in self._pipes:
+            pipe.swallows = pipe.swallows or pipe.internal
+
+    async def mend(self) -> None:
+        """Everybody gets through again, over a new connection."""
+        self._cut = False
+        for pipe in [pipe for pipe in self._pipes if pipe.swallows]:
+            await self._end(pipe)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -92,6 +109,8 @@ class Proxy:
         with suppress(OSError):
             while chunk := await reader.read(CHUNK):
                 pipe.subscribes = pipe.subscribes or b"SUBSCRIBE" in chunk
+                pipe.internal = pipe.internal or any(word in chunk for word in _INTERNAL)
+                pipe.swallows = pipe.swallows or (self._cut and pipe.internal)
                 if not pipe.swallows:
                     pipe.server.write(chunk)
                     await pipe.server.drain()

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from tests.chaos.proxy import Proxy
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_sentinels import Sentinels
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, free_port
 
 
 class Topology(ABC):
@@ -81,14 +81,17 @@ class Single(Topology):
 
 
 class Watched(Topology):
-    """A primary and a replica under three Sentinels."""
+    """A primary, which everybody reaches through a proxy, and a replica under three Sentinels."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
-        self.group = Sentinels(folder)
+        front = free_port()
+        self.group = Sentinels(folder, front=front)
+        self.proxy = Proxy(self.group.servers[0].port, front)
 
     async def start(self) -> None:
         """See Topology."""
+        await self.proxy.start()
         await asyncio.to_thread(self.group.start)
 
     def address(self, node: int) -> str:
@@ -97,6 +100,7 @@ class Watched(Topology):
 
     async def stop(self) -> None:
         """See Topology."""
+        await self.proxy.close()
         self.group.stop()
 
 

@@ -19,18 +19,18 @@ class Sentinel(RedisServer):
 
     Args:
         folder: Its working directory.
-        primary: Whom it watches at the beginning.
+        primary: Port of whom it watches at the beginning.
         quorum: How many Sentinels must agree that a primary is down.
         password: What the servers want.
     """
 
-    def __init__(self, folder: Path, primary: RedisServer, quorum: int, password: str = "") -> None:
+    def __init__(self, folder: Path, primary: int, quorum: int, password: str = "") -> None:
         super().__init__(folder)
         lines = [
             f"port {self.port}",
             "bind 127.0.0.1",
             f"dir {folder}",
-            f"sentinel monitor {NAME} 127.0.0.1 {primary.port} {quorum}",
+            f"sentinel monitor {NAME} 127.0.0.1 {primary} {quorum}",
             f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}",
             f"sentinel failover-timeout {NAME} 5000",
             *([f"sentinel auth-pass {NAME} {password}"] if password else []),
@@ -50,23 +50,27 @@ class Sentinels:
         replicas: How many.
         sentinels: How many.
         password: What the servers want; the Sentinels themselves want none.
+        front: A port by which everybody else knows the first primary; its own when left out.
     """
 
-    def __init__(self, folder: Path, *, replicas: int = 1, sentinels: int = 3, password: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, replicas: int = 1, sentinels: int = 3, password: str = "", front: int = 0
+    ) -> None:
         self.password = password
+        self._front = front
         login = ["--masterauth", password] if password else []
         fast = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
         self.servers: list[RedisServer] = []
         for number in range(1 + replicas):
             home = folder / f"server-{number}"
             home.mkdir(parents=True)
-            follow = ["--replicaof", "127.0.0.1", str(self.servers[0].port)] if number else []
+            follow = ["--replicaof", "127.0.0.1", str(front or self.servers[0].port)] if number else []
             self.servers.append(RedisServer(home, password=password, options=[*follow, *login, *fast]))
         self.sentinels: list[Sentinel] = []
         for number in range(sentinels):
             home = folder / f"sentinel-{number}"
             home.mkdir()
-            self.sentinels.append(Sentinel(home, self.servers[0], sentinels // 2 + 1, password))
+            self.sentinels.append(Sentinel(home, front or self.servers[0].port, sentinels // 2 + 1, password))
 
     @property
     def address(self) -> str:
@@ -97,7 +101,8 @@ class Sentinels:
         while time.monotonic() < deadline:
             ports = [self._named(sentinel) for sentinel in self.sentinels]
             for server in self.servers:
-                if ports.count(server.port) > len(ports) // 2 and self.role(server) == "master":
+                known = self._front if self._front and server is self.servers[0] else server.port
+                if ports.count(known) > len(ports) // 2 and self.role(server) == "master":
                     return server
             time.sleep(0.05)
         raise RuntimeError("there is no primary")
