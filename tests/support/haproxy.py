@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,17 +37,22 @@ class Balancer:
 
 
 @contextmanager
-def haproxy(folder: Path, configuration: str, port: int) -> Iterator[Balancer]:
+def haproxy(configuration: str, port: int) -> Iterator[Balancer]:
     """Run it until the block ends.
 
     Args:
-        folder: For its files; short, because a Unix socket lies there.
         configuration: Its file, without a stats socket.
         port: One that it listens on.
     """
     program = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if program is None:
         raise RuntimeError("haproxy is missing: install the package haproxy (make test does)")
+    # A folder with a short name: that of a Unix socket must have less than a hundred characters.
+    with tempfile.TemporaryDirectory(prefix="haproxy-") as name:
+        yield from _running(program, Path(name), configuration, port)
+
+
+def _running(program: str, folder: Path, configuration: str, port: int) -> Iterator[Balancer]:
     control, file = folder / "control.sock", folder / "haproxy.cfg"
     file.write_text(
         f"{configuration}\nglobal\n    stats socket {control} mode 600 level admin\n", encoding="utf-8"

@@ -104,7 +104,7 @@ def place(php_folder: Path, tmp_path: Path) -> Iterator[Place]:
             words = ("--config", str(FOLDER / "Caddyfile"))
             server = stack.enter_context(running(folder, None, *words, env=settings))
             nodes.append(Node(server, node_site, node_publishing))
-        balancer = stack.enter_context(haproxy(tmp_path, balanced(site, publishing, nodes), site))
+        balancer = stack.enter_context(haproxy(balanced(site, publishing, nodes), site))
         everywhere(balancer, "UP")
         yield Place(nodes, redis, balancer, site, publishing)
 
@@ -214,7 +214,9 @@ def test_the_compose_file_sets_what_the_nodes_read() -> None:
     assert environment["REDIS_ADDRESS"] == "redis:6379"
     built = services["node1"]["build"]
     context = (FOLDER / built["context"]).resolve()
-    assert (context / "pyproject.toml").is_file() and (context / built["dockerfile"]).is_file()
+    image = (context / built["dockerfile"]).read_text(encoding="utf-8")
+    copied = [words[1:-1] for line in image.splitlines() if (words := line.split())[:1] == ["COPY"]]
+    assert len(copied) > 3 and all((context / path).exists() for paths in copied for path in paths)
     assert (FOLDER / services["balancer"]["volumes"][0].partition(":")[0]).is_file()
     balancer = (FOLDER / "haproxy.cfg").read_text(encoding="utf-8")
     for node, port in (("node1", 8080), ("node1", 8081), ("node2", 8080), ("node2", 8081)):
