@@ -102,11 +102,11 @@ class Backend:
         except AuthError:
             self._answered()
             raise
-        except asyncio.CancelledError:
+        except BaseException:
             if limit.expired():
                 self._failed(is_probe)
             else:
-                self._breaker.abandoned(is_probe=is_probe)  # the visitor left
+                self._breaker.abandoned(is_probe=is_probe)  # the visitor left, or a bug of ours
             raise
         if answer.status in _DOWN:
             self._failed(is_probe)

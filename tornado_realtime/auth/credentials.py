@@ -22,6 +22,8 @@ COOKIE = "AUTH_TOKEN"
 TICKET_COOKIE = "REALTIME_TICKET"
 """The cookie that holds a resume ticket; it is ours, and no credential by itself."""
 
+# One as a cookie, one as a subprotocol: nobody has us examine thousands in one request.
+MOST_TICKETS = 2
 _BEARER = "bearer "
 _ENTRY = "bearer."
 _TICKET_ENTRY = "ticket."
@@ -46,10 +48,10 @@ def shows_nothing(headers: HeaderLines) -> bool:
 
 
 def shown_tickets(headers: HeaderLines) -> list[str]:
-    """The tickets that are shown, as a cookie or as subprotocols ``ticket.<value>``."""
+    """The tickets that are shown, as a cookie or as a subprotocol ``ticket.<value>``, up to two."""
     entries = [entry for entry in offered_protocols(headers) if entry.startswith(_TICKET_ENTRY)]
     found = [cookie(headers, TICKET_COOKIE), *(entry[len(_TICKET_ENTRY) :] for entry in entries)]
-    return [ticket for ticket in found if ticket]
+    return [ticket for ticket in found if ticket][:MOST_TICKETS]
 
 
 def without_ticket(line: str) -> str:

@@ -34,9 +34,9 @@ class Shared(Generic[T]):
         """
         found = self._asking.get(key)
         if found is None:
-            task = asyncio.get_running_loop().create_task(question())
-            found = self._asking[key] = (task, [0])
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
+            new = asyncio.get_running_loop().create_task(question())
+            found = self._asking[key] = (new, [0])
+            new.add_done_callback(lambda _: self._forget(key, new))
         task, askers = found
         askers[0] += 1
         try:
@@ -45,8 +45,14 @@ class Shared(Generic[T]):
             askers[0] -= 1
             if not askers[0] and not task.done():
                 # From now on it is nobody's question: whoever comes asks anew.
-                self._asking.pop(key, None)
+                self._forget(key, task)
                 task.cancel()
+
+    def _forget(self, key: Hashable, task: asyncio.Task[T]) -> None:
+        """This question is over; another one with the same key may be under way by now."""
+        found = self._asking.get(key)
+        if found is not None and found[0] is task:
+            del self._asking[key]
 
 
 class Memory:

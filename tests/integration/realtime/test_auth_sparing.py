@@ -16,7 +16,12 @@ from tests.support.realtime_world import UPGRADE, serving, until
 from tornado_realtime.auth import EndpointAuthenticator, User
 from tornado_realtime.auth.backend import Care
 from tornado_realtime.auth.breaker import FAILURES_SIZE
-from tornado_realtime.errors import AuthBusyError, AuthTimeoutError, AuthUnavailableError
+from tornado_realtime.errors import (
+    AuthBusyError,
+    AuthRefusedError,
+    AuthTimeoutError,
+    AuthUnavailableError,
+)
 from tornado_realtime.metrics import Counters
 from tornado_realtime.realtime import Realtime
 
@@ -274,6 +279,24 @@ def test_visitors_who_leave_say_nothing_about_the_application() -> None:
                 await until(lambda number=number: app.asked == number + 1)  # type: ignore[misc]
                 task.cancel()
             assert not auth.backend.is_down
+
+    asyncio.run(main())
+
+
+def test_a_probe_that_fails_in_a_way_nobody_thought_of_is_not_the_last_one() -> None:
+    async def main() -> None:
+        async with busy_endpoint(lambda head: answer(502)) as app, asking(app) as auth:
+            for _ in range(FAILURES_SIZE):
+                with pytest.raises(AuthRefusedError):
+                    await auth.authenticate(visitor("ada"))
+            backend: Any = auth.backend
+            backend._breaker._clock = lambda: float("inf")
+            asker, backend._asker = backend._asker, None
+            with pytest.raises(AttributeError):
+                await auth.authenticate(visitor("ada"))
+            backend._asker = asker
+            app.says = yes
+            assert await auth.authenticate(visitor("ada")) == User("ada")
 
     asyncio.run(main())
 

@@ -73,8 +73,12 @@ def test_it_ends_with_the_last_of_those_who_ask() -> None:
         third = asyncio.create_task(shared.ask("a", application.ask))
         await settle()
         assert (application.asked, application.ended) == (2, 1)
+        # The end of the first one does not make the second one forgotten.
+        fourth = asyncio.create_task(shared.ask("a", application.ask))
+        await settle()
+        assert application.asked == 2
         application.answer.set_result("yes")
-        assert await third == "yes"
+        assert [await third, await fourth] == ["yes", "yes"]
 
     asyncio.run(main())
 

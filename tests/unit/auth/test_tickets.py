@@ -53,6 +53,12 @@ def test_as_a_subprotocol() -> None:
     assert world.tickets.find(offered) == ADA
 
 
+def test_of_many_only_a_few_are_looked_at() -> None:
+    world = World()
+    many = ", ".join(["ticket.a.b.c"] * 3 + [f"ticket.{world.issue()}"])
+    assert world.tickets.find(HTTPHeaders(LOGIN | {"Sec-WebSocket-Protocol": many})) is None
+
+
 @pytest.mark.parametrize(
     "other",
     [
