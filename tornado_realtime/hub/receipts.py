@@ -213,7 +213,8 @@ class Receipts:
         match body:
             case {"name": str(name), "seconds": int() | float() as seconds} if name in self._held:
                 try:
-                    return await self._counts(self._held[name][0], min(seconds, HOLD)) or {}
+                    # What is no number at all is not below it either.
+                    return await self._counts(self._held[name][0], seconds if seconds < HOLD else 0) or {}
                 finally:
                     self._let_go(name)
         return {}

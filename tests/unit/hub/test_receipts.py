@@ -342,6 +342,16 @@ def test_messages_that_make_no_sense_are_answered_with_nothing(kind: str, body: 
     in_world(scenario)
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1, 1e9])
+def test_a_time_that_makes_no_sense_is_no_time(seconds: float) -> None:
+    async def scenario(world: World) -> None:
+        world.listener()
+        await world.nodes.ask(module.WATCH, {"name": "x", "watched": {"news": ["a"]}}, 5)
+        assert (await world.nodes.ask(module.COLLECT, {"name": "x", "seconds": seconds}, 5)).answers == [{}]
+
+    in_world(scenario)
+
+
 def test_what_nobody_collects_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(world: World) -> None:
         for _ in range(2):
