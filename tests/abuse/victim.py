@@ -65,7 +65,7 @@ https://:{tls} {{
 IGNORED = ("-W", "ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 # The same order of magnitude as in quiet times; the floor is what a busy machine may do to anybody.
 SLOWER = 10
-FLOOR_SECONDS = 0.25
+FLOOR_SECONDS = 0.5
 # Nobody may have to wait for an attacker, all of whose time limits are above this.
 LONGEST_SECONDS = 1.8
 # What allocators keep, by experience; each attack at its full size is several times as much.

@@ -61,7 +61,7 @@ class Owner(Protocol):
         """A whole message came in."""
 
     def pinged(self, connection: Connection) -> bool:
-        """A ping came in; whether it is to be answered."""
+        """A ping came in, or a pong that nobody asked for; whether a ping is to be answered."""
 
     def overflowed(self, connection: Connection) -> None:
         """The outbox is full: a slow consumer, to be closed. The frames offered last need not be queued."""
@@ -243,8 +243,12 @@ class Connection(ABC):
                 case Message(message, is_text):
                     if self.phase is Phase.OPEN:
                         self._owner.received(self, message, is_text)
-                case Pong():
+                case Pong() if self.awaiting_pong:
                     self.awaiting_pong = False
+                case Pong():
+                    # Nobody asked for it: that is allowed, but not for ever and ever.
+                    if self.phase is Phase.OPEN:
+                        self._owner.pinged(self)
                 case Ping(payload):
                     if self.phase is Phase.OPEN and self._owner.pinged(self):
                         self.send(pong_frame(payload))

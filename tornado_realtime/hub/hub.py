@@ -248,7 +248,7 @@ class Hub:
                 self._gate.take(connection, command)
 
     def pinged(self, connection: Connection) -> bool:
-        """See connection.Owner: a ping counts like a message, as it costs about as much."""
+        """See connection.Owner: that counts like a message, as it costs about as much."""
         return self._may_send(connection)
 
     def overflowed(self, connection: Connection) -> None:

@@ -79,16 +79,18 @@ Event = Message | Ping | Pong | Close
 class _Fragments:
     """A message of which the last fragment has not come yet."""
 
-    __slots__ = ("checked", "data", "is_text")
+    __slots__ = ("checked", "count", "data", "is_text")
 
     def __init__(self, is_text: bool) -> None:
         self.is_text = is_text
         self.data = bytearray()
         self.checked = 0
+        self.count = 0
 
     def add(self, payload: bytes, last: bool) -> None:
         """Take the next fragment; raises ProtocolError as soon as the text cannot become UTF-8 any more."""
         self.data += payload
+        self.count += 1
         if self.is_text:
             self.checked += _utf8_prefix(bytes(self.data[self.checked :]), last)
 
@@ -126,7 +128,7 @@ class Decoder:
         The codes of ``failure``: 1002 for frames that are unmasked, have reserved bits, an unknown opcode, a
         size written longer than needed, or come out of turn, for control frames that are fragmented or too
         long, and for close codes that may not be sent; 1007 for text that is not UTF-8; 1009 for a message
-        above the limit.
+        above the limit, in bytes or in fragments.
 
         Raises:
             ProtocolError: If ``failure`` is set already.
@@ -231,6 +233,9 @@ class Decoder:
             fragments = self._fragments = _Fragments(first & _OPCODE == _TEXT)
         last = bool(first & _FIN)
         fragments.add(payload, last)
+        if fragments.count > self._limit:
+            # Empty ones, most of them: they could go on for ever.
+            raise ProtocolError(_TOO_BIG, f"message has more than {self._limit} fragments")
         if last:
             self._fragments = None
             events.append(Message(bytes(fragments.data), fragments.is_text))

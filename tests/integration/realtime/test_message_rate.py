@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.realtime_world import realtime, serving, until
-from tests.unit.wire.client_frames import PING
+from tests.unit.wire.client_frames import PING, PONG
 
 RATE = [1, 5]
 
@@ -28,6 +28,17 @@ def test_who_floods_is_closed_and_the_others_notice_nothing(opcode: int) -> None
             assert await other.text() == b'{"type":"message","channel":"news","payload":1}'
             await until(lambda: len(world.hub.connections) == 1)
             assert len(world.hub._meter or ()) == 1
+
+    asyncio.run(main())
+
+
+def test_pongs_that_nobody_asked_for_count() -> None:
+    async def main() -> None:
+        async with serving(realtime(message_rate=RATE)) as world:
+            client = await world.open()
+            for _ in range(6):
+                await client.say("x", PONG)
+            assert await client.closed_with() == (1008, "too many messages")
 
     asyncio.run(main())
 

@@ -71,6 +71,12 @@ def test_fragments_are_put_together_with_control_frames_in_between() -> None:
     ]
 
 
+def test_fragments_come_to_an_end_even_empty_ones() -> None:
+    few = fragment(b"", TEXT) + fragment(b"") * (LIMIT - 2)
+    assert Decoder(LIMIT).feed(few + client_frame(b"x", CONTINUATION)) == [Message(b"x", True)]
+    assert failure_of(few + fragment(b"") * 2) == 1009
+
+
 def test_a_character_may_be_cut_by_fragments() -> None:
     snow = "☃😀".encode()
     parts = [fragment(snow[:1], TEXT)] + [fragment(snow[at : at + 1]) for at in range(1, 7)]
