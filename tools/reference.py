@@ -79,7 +79,8 @@ def _options_table(options: Iterable[Option]) -> str:
 
 def channel_access_table() -> str:
     """What may stand behind subscribe and publish."""
-    return _table(("WHO", "may"), ((_code(who), whom) for who, whom in WHO.items()))
+    rows = ((_code(f"{name} {who.argument}".rstrip()), who.purpose) for name, who in WHO.items())
+    return _table(("WHO", "may"), rows)
 
 
 def command_line() -> str:

@@ -1,9 +1,22 @@
-"""From settings to the authenticator of one realtime instance, and the key files that it reads."""
+"""From settings to what tells who somebody is and what they may, and the key files that it reads."""
 
 from __future__ import annotations
 
-from tornado_realtime.auth import Authenticate, Authenticator, EndpointAuthenticator, FunctionAuthenticator
+from collections.abc import Collection
+
+from tornado_realtime.auth import (
+    Authenticate,
+    Authenticator,
+    Authorize,
+    Authorizer,
+    EndpointAuthenticator,
+    FunctionAuthenticator,
+    FunctionAuthorizer,
+    RuleAuthorizer,
+)
 from tornado_realtime.auth.backend import Care
+from tornado_realtime.auth.channel_endpoint import ChannelEndpoint
+from tornado_realtime.auth.channel_tokens import ChannelTokens
 from tornado_realtime.auth.claims import TokenRule
 from tornado_realtime.auth.jwks import PublishedKeys
 from tornado_realtime.auth.jwt import TokenReader
@@ -13,7 +26,7 @@ from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.auth.tickets import Tickets
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.metrics import Registry
-from tornado_realtime.settings import JwtRule, Settings
+from tornado_realtime.settings import ChannelRule, JwtRule, Settings
 from tornado_realtime.settings.jwt import check_secret
 
 
@@ -59,10 +72,12 @@ def make_authenticator(
     tokens: TokenReader | None = None
     application: Authenticator | None = None
     if function is not None:
-        application = FunctionAuthenticator(function, settings.auth_timeout, settings.anonymous)
+        application = FunctionAuthenticator(
+            function, settings.auth_timeout, settings.anonymous, _claims(settings)
+        )
     else:
         if settings.jwt is not None:
-            tokens = TokenReader(_keys(settings, settings.jwt, keys), _rule(settings.jwt))
+            tokens = TokenReader(_keys(settings, settings.jwt, keys), _rule(settings, settings.jwt))
         if settings.asks_endpoint:
             application = _endpoint(settings, metrics)
     return Login(
@@ -104,9 +119,10 @@ def make_tickets(settings: Settings, function: Authenticate | None) -> Tickets |
 def _endpoint(settings: Settings, metrics: Registry) -> Authenticator:
     found = EndpointAuthenticator(
         settings.auth_endpoint,
-        Care(settings.auth_timeout, settings.auth_concurrency, settings.auth_queue),
+        _care(settings),
         settings.trusted_proxies,
         remembered=settings.auth_cache,
+        claims=_claims(settings),
         counters=metrics.counters,
     )
     metrics.add(
@@ -119,8 +135,50 @@ def _endpoint(settings: Settings, metrics: Registry) -> Authenticator:
     return found
 
 
-def _rule(rule: JwtRule) -> TokenRule:
-    return TokenRule(rule.issuer, rule.audience, rule.leeway, rule.user_claim)
+def make_authorizer(settings: Settings, keys: bytes, function: Authorize | None) -> Authorizer:
+    """What tells who may use which channel.
+
+    Args:
+        settings: Of the instance.
+        keys: What ``read_keys`` returned.
+        function: The application's own; it is asked instead of everything else.
+    """
+    if function is not None:
+        return FunctionAuthorizer(function, settings.auth_timeout)
+    tokens = None
+    if settings.jwt is not None and settings.asks_channels("token"):
+        tokens = ChannelTokens(_keys(settings, settings.jwt, keys), _rule(settings, settings.jwt))
+    endpoints = {
+        url: ChannelEndpoint(url, _care(settings), settings.auth_cache)
+        for url in settings.asks_channels("endpoint")
+    }
+    placed = ((rule, _place(settings, rule)) for rule in settings.channels)
+    return RuleAuthorizer(placed, tokens, endpoints)
+
+
+def _place(settings: Settings, rule: ChannelRule) -> str:
+    segment = settings.written("channel", rule.pattern.text)
+    return f"{segment.file}:{segment.line}" if segment is not None else ""
+
+
+def _claims(settings: Settings) -> Collection[str]:
+    """What users have to keep of their claims."""
+    return settings.asks_channels("claim")
+
+
+def _care(settings: Settings) -> Care:
+    return Care(settings.auth_timeout, settings.auth_concurrency, settings.auth_queue)
+
+
+def _rule(settings: Settings, rule: JwtRule) -> TokenRule:
+    return TokenRule(
+        rule.issuer,
+        rule.audience,
+        rule.leeway,
+        rule.user_claim,
+        _claims(settings),
+        channel_tokens=bool(settings.asks_channels("token")),
+    )
 
 
 def _keys(settings: Settings, rule: JwtRule, content: bytes) -> Keys:

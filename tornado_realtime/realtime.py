@@ -25,14 +25,12 @@ from tornado_realtime.auth import (
     Authenticator,
     Authorize,
     Authorizer,
-    FunctionAuthorizer,
-    RuleAuthorizer,
 )
 from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.bounds import limits_of, quotas_of
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
-from tornado_realtime.caddyfile import Directive, parse_block
+from tornado_realtime.caddyfile import parse_block
 from tornado_realtime.channels import BAD_NAME, is_good_name
 from tornado_realtime.errors import (
     BrokerClosedError,
@@ -50,7 +48,7 @@ from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
 from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
 from tornado_realtime.hub import Hub
-from tornado_realtime.logins import make_authenticator, make_tickets, read_keys
+from tornado_realtime.logins import make_authenticator, make_authorizer, make_tickets, read_keys
 from tornado_realtime.publication import Publication
 from tornado_realtime.settings import (
     Settings,
@@ -108,6 +106,7 @@ class Realtime:
         self._is_draining = False
         self._hub: Hub | None = None
         self._authenticator: Authenticator | None = None
+        self._authorizer: Authorizer | None = None
         self._disconnector: Disconnector | None = None
         self.revocations = Revocations()
         # Where tornado_realtime.testing plugs in.
@@ -299,8 +298,10 @@ class Realtime:
         hub, self._hub = self._hub, None
         authenticator, self._authenticator = self._authenticator, None
         disconnector, self._disconnector = self._disconnector, None
-        if authenticator is not None:
-            authenticator.close()
+        authorizer, self._authorizer = self._authorizer, None
+        for part in (authenticator, authorizer):
+            if part is not None:
+                part.close()
         if disconnector is not None:
             disconnector.close()
         if hub is not None:
@@ -414,6 +415,7 @@ class Realtime:
             settings.trusted_proxies,
             settings.client_ip_headers,
             self._tickets,
+            bool(settings.asks_channels("endpoint")),
         )
 
     def disconnect_door(self) -> DisconnectDoor:
@@ -446,16 +448,8 @@ class Realtime:
         )
 
     def _make_authorizer(self) -> Authorizer:
-        if self._authorize is not None:
-            return FunctionAuthorizer(self._authorize, self.settings.auth_timeout)
-        return RuleAuthorizer(
-            (rule, _place(self.settings.written("channel", rule.pattern.text)))
-            for rule in self.settings.channels
-        )
-
-
-def _place(segment: Directive | None) -> str:
-    return f"{segment.file}:{segment.line}" if segment is not None else ""
+        self._authorizer = make_authorizer(self.settings, self._keys, self._authorize)
+        return self._authorizer
 
 
 def _make_broker(settings: Settings) -> Broker:

@@ -61,12 +61,25 @@ def test_as_keyword_arguments() -> None:
         ("channel news", "2: channel needs a block: write channel PATTERN { subscribe WHO; publish WHO }"),
         (
             "channel news {\nsubscribe everybody\n}",
-            "3: subscribe must be one of nobody, anyone, authenticated, user, not 'everybody'",
+            "3: subscribe must be one of nobody, anyone, authenticated, user, claim, endpoint, token, "
+            "not 'everybody'",
         ),
         (
             "channel news {\npublish autenticated\n}",
-            "3: publish must be one of nobody, anyone, authenticated, user, not 'autenticated' "
-            "(did you mean authenticated?)",
+            "3: publish must be one of nobody, anyone, authenticated, user, claim, endpoint, token, "
+            "not 'autenticated' (did you mean authenticated?)",
+        ),
+        (
+            "channel a {\nsubscribe claim\n}",
+            "3: subscribe claim has a word too many or too few: write subscribe claim NAME",
+        ),
+        (
+            "channel a {\npublish nobody ada\n}",
+            "3: publish nobody has a word too many or too few: write publish nobody",
+        ),
+        (
+            "channel a {\nsubscribe endpoint /may.php\n}",
+            "3: subscribe must be an http:// or https:// address, not '/may.php'",
         ),
         ("channel news {\nhistory 10\n}", "3: unknown option history of channel"),
         (
@@ -96,5 +109,37 @@ def test_a_function_and_blocks_do_not_go_together() -> None:
         Realtime(channel={"news": {}}, authorize=lambda user, channel, action: True)
 
 
-def test_an_access_is_shown_as_it_is_written() -> None:
-    assert str(Access("authenticated")) == "authenticated"
+@pytest.mark.parametrize(
+    ("access", "text"),
+    [
+        (Access("authenticated"), "authenticated"),
+        (Access("claim", "rooms"), "claim rooms"),
+        (Access("endpoint", "http://me:secret@a.b:1/c/d?key=secret"), "endpoint http://a.b:1/c/d"),
+    ],
+)
+def test_an_access_is_shown_as_it_is_written_but_for_secrets(access: Access, text: str) -> None:
+    assert str(access) == text
+    assert "secret" not in repr(access)
+
+
+def test_what_stands_behind_a_word_is_found() -> None:
+    settings = settings_from_options(
+        channel={
+            "a": {"subscribe": ["claim", "rooms"], "publish": ["claim", "writes"]},
+            "b": {"subscribe": ["claim", "rooms"], "publish": "token"},
+        }
+    )
+    assert [list(settings.asks_channels(who)) for who in ("claim", "token", "endpoint")] == [
+        ["rooms", "writes"],
+        [""],
+        [],
+    ]
+
+
+def test_tokens_need_a_key() -> None:
+    lines = "channel a {\nsubscribe token\n}"
+    with pytest.raises(ConfigError) as caught:
+        Realtime.from_caddyfile(f"go_handler {{\n{lines}\n}}")
+    message = "channel a: subscribe token needs a jwt block, whose key signs the tokens"
+    assert str(caught.value) == f"go_handler:2: {message}"
+    Realtime.from_caddyfile(f"go_handler {{\njwt {{\nsecret {'k' * 32}\n}}\n{lines}\n}}")

@@ -1,6 +1,7 @@
 """Who is this? Asked once, before the handshake. May they? Asked for each channel."""
 
-from tornado_realtime.auth.authorize import Authorize, Authorizer, FunctionAuthorizer, RuleAuthorizer
+from tornado_realtime.auth.authorize import Authorizer, RuleAuthorizer
+from tornado_realtime.auth.authorize_function import Authorize, FunctionAuthorizer
 from tornado_realtime.auth.base import Authenticator
 from tornado_realtime.auth.claims import TokenRule
 from tornado_realtime.auth.endpoint import EndpointAuthenticator, peer_of

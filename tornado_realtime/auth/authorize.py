@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import logging
-from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
-from typing import Literal, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Literal, NamedTuple, Protocol
 
+from tornado_realtime.auth.channel_endpoint import ChannelEndpoint
+from tornado_realtime.auth.channel_tokens import ChannelTokens
 from tornado_realtime.auth.user import User
-from tornado_realtime.channels import Match, PatternTable, parse_pattern
+from tornado_realtime.channels import Match, Pattern, PatternTable, parse_pattern
+from tornado_realtime.errors import AuthError
 from tornado_realtime.settings.channels import Access, ChannelRule
 from tornado_realtime.wire.denial import Denial, Refusal
-
-logger = logging.getLogger(__name__)
 
 Action = Literal["subscribe", "publish"]
 ACTIONS: tuple[Action, ...] = ("subscribe", "publish")
 
-Authorize = Callable[[User, str, Action], bool | Awaitable[bool]]
+Answer = Refusal | None
 
 
 class Authorizer(Protocol):
     """Decides about channels."""
 
-    def refusal(self, user: User, channel: str, action: Action) -> Refusal | Awaitable[Refusal | None] | None:
+    def refusal(
+        self, user: User, channel: str, action: Action, shown: str = ""
+    ) -> Answer | Awaitable[Answer]:
         """Why ``user`` may not do ``action`` on ``channel``; None if they may.
+
+        ``shown`` is the token that they show for it, or empty.
 
         What can be said at once comes as it is, and only what has to be waited for as an awaitable. Neither
         this nor the awaitable raises.
         """
         ...
+
+    def close(self) -> None:
+        """Release what is kept between questions. Idempotent."""
+        ...
+
+
+class _Question(NamedTuple):
+    """What a judge looks at."""
+
+    user: User
+    channel: str
+    action: Action
+    token: str
+    match: Match
+
+
+# Who may; what has to be waited for may raise AuthError.
+Judge = Callable[[_Question], bool | Awaitable[bool]]
 
 
 class RuleAuthorizer:
@@ -39,114 +59,116 @@ class RuleAuthorizer:
 
     Args:
         rules: The blocks in the order of the file, each with its place there (``FILE:LINE``, or empty).
+        tokens: Judges channel tokens; without it they are worth nothing.
+        endpoints: The endpoints that the blocks name, by address.
     """
 
-    def __init__(self, rules: Iterable[tuple[ChannelRule, str]] = ()) -> None:
-        self._table = PatternTable((rule.pattern, _by_action(rule, place)) for rule, place in rules)
+    def __init__(
+        self,
+        rules: Iterable[tuple[ChannelRule, str]] = (),
+        tokens: ChannelTokens | None = None,
+        endpoints: Mapping[str, ChannelEndpoint] | None = None,
+    ) -> None:
+        self._tokens = tokens
+        self._endpoints = dict(endpoints or {})
+        self._table = PatternTable((rule.pattern, self._parts(rule, _where(rule, at))) for rule, at in rules)
+        self._unmatched = self._parts(ChannelRule(Pattern("*")), ", as no channel block matches")
 
-    def refusal(self, user: User, channel: str, action: Action) -> Refusal | None:
+    def refusal(
+        self, user: User, channel: str, action: Action, shown: str = ""
+    ) -> Answer | Awaitable[Answer]:
         """See Authorizer."""
-        judges, match = self._table.find(channel) or _UNMATCHED
-        return judges[action](user, match)
+        parts, match = self._table.find(channel) or (self._unmatched, Match())
+        judge, refusal = parts[action]
+        allowed = judge(_Question(user, channel, action, shown, match))
+        if isinstance(allowed, bool):
+            return None if allowed else refusal
+        return _later(allowed, refusal)
+
+    def close(self) -> None:
+        """See Authorizer."""
+        if self._tokens is not None:
+            self._tokens.close()
+        for endpoint in self._endpoints.values():
+            endpoint.close()
+
+    def _parts(self, rule: ChannelRule, where: str) -> dict[Action, tuple[Judge, Refusal]]:
+        """What decides about each action, and what it is called when it refuses."""
+        return {
+            action: (
+                self._judge(access),
+                Refusal(Denial.FORBIDDEN, f"{action} {access}{where}"),
+            )
+            for action, access in zip(ACTIONS, (rule.subscribe, rule.publish), strict=True)
+        }
+
+    def _judge(self, access: Access) -> Judge:
+        if access.who == "claim":
+            return _Claim(access.argument)
+        if access.who == "token":
+            return self._shows_token
+        if access.who == "endpoint":
+            return _Asked(self._endpoints[access.argument])
+        return _JUDGES[access.who]
+
+    def _shows_token(self, question: _Question) -> bool | Awaitable[bool]:
+        if self._tokens is None:
+            return False
+        return self._tokens.allow(question.token, question.user, question.channel, question.action)
 
 
-Judge = Callable[[User, Match], Refusal | None]
+def _where(rule: ChannelRule, place: str) -> str:
+    return f" of channel {rule.pattern.text}" + (f" ({place})" if place else "")
 
 
-def _by_action(rule: ChannelRule, place: str) -> dict[Action, Judge]:
-    where = f"channel {rule.pattern.text}" + (f" ({place})" if place else "")
-    return {
-        "subscribe": _judge(rule.subscribe, f"subscribe {rule.subscribe} of {where}"),
-        "publish": _judge(rule.publish, f"publish {rule.publish} of {where}"),
-    }
+async def _later(allowed: Awaitable[bool], refusal: Refusal) -> Answer:
+    try:
+        return None if await allowed else refusal
+    except AuthError as error:
+        return Refusal(Denial.UNDECIDED, f"{refusal.rule}: {error}")
 
 
-def _judge(access: Access, name: str) -> Judge:
-    return partial(_JUDGES[access.who], Refusal(Denial.FORBIDDEN, name))
-
-
-def _nobody(refusal: Refusal, user: User, match: Match) -> Refusal | None:
-    return refusal
-
-
-def _anyone(refusal: Refusal, user: User, match: Match) -> Refusal | None:
-    return None
-
-
-def _authenticated(refusal: Refusal, user: User, match: Match) -> Refusal | None:
-    return refusal if user.is_anonymous else None
-
-
-def _user(refusal: Refusal, user: User, match: Match) -> Refusal | None:
-    return None if match.user == user.id else refusal
-
-
-_JUDGES: dict[str, Callable[[Refusal, User, Match], Refusal | None]] = {
-    "nobody": _nobody,
-    "anyone": _anyone,
-    "authenticated": _authenticated,
-    "user": _user,
+_JUDGES: Mapping[str, Judge] = {
+    "nobody": lambda question: False,
+    "anyone": lambda question: True,
+    "authenticated": lambda question: not question.user.is_anonymous,
+    "user": lambda question: question.match.user == question.user.id,
 }
 
-_DEFAULT = ChannelRule(parse_pattern("*"))
-_UNMATCHED: tuple[dict[Action, Judge], Match] = (
-    {
-        "subscribe": _judge(_DEFAULT.subscribe, f"no channel block matches: subscribe {_DEFAULT.subscribe}"),
-        "publish": _judge(_DEFAULT.publish, f"no channel block matches: publish {_DEFAULT.publish}"),
-    },
-    Match(),
-)
+
+class _Claim:
+    """Lets whose claim has a pattern that matches."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, question: _Question) -> bool:
+        found = (question.user.claims or {}).get(self._name)
+        patterns = found if isinstance(found, list | tuple) else (found,)
+        return any(_matches(text, question.channel) for text in patterns if isinstance(text, str))
 
 
-class FunctionAuthorizer:
-    """Asks ``function(user, channel, action)``, plain or async; only True lets them.
-
-    A plain function runs on the loop: it must not wait for anything. What it raises is logged, and refuses.
-
-    Args:
-        function: The application's; ``action`` is ``"subscribe"`` or ``"publish"``.
-        timeout: Seconds an async one may take.
-    """
-
-    def __init__(self, function: Authorize, timeout: float) -> None:
-        self._function = function
-        self._timeout = timeout
-
-    def refusal(self, user: User, channel: str, action: Action) -> Refusal | Awaitable[Refusal | None] | None:
-        """See Authorizer."""
-        try:
-            answer: object = self._function(user, channel, action)
-        except Exception:
-            return _failed()
-        if not inspect.isawaitable(answer):
-            return _verdict(answer)
-        asking = asyncio.ensure_future(self._waited_for(answer))
-        if inspect.iscoroutine(answer):
-            # Who leaves at once cancels the question before it has begun.
-            asking.add_done_callback(lambda _asking: answer.close())
-        return asking
-
-    async def _waited_for(self, answer: Awaitable[object]) -> Refusal | None:
-        try:
-            return _verdict(await asyncio.wait_for(answer, self._timeout))
-        except TimeoutError:
-            logger.warning("the authorize function took longer than %g s", self._timeout)
-            return _UNDECIDED
-        except Exception:
-            return _failed()
+def _matches(text: str, channel: str) -> bool:
+    pattern = _claimed(text)
+    return pattern is not None and pattern.match(channel) is not None
 
 
-_REFUSED = Refusal(Denial.FORBIDDEN, "the authorize function said no")
-_UNDECIDED = Refusal(Denial.UNDECIDED, "the authorize function did not decide")
+@lru_cache(maxsize=4096)
+def _claimed(text: str) -> Pattern | None:
+    """The pattern of a claim; None for what is none: it matches nothing."""
+    try:
+        pattern = parse_pattern(text)
+    except ValueError:
+        return None
+    return None if pattern.has_user else pattern
 
 
-def _verdict(answer: object) -> Refusal | None:
-    if isinstance(answer, bool):
-        return None if answer else _REFUSED
-    logger.error("the authorize function returned %s, not True or False", type(answer).__name__)
-    return _UNDECIDED
+class _Asked:
+    """Lets whom an endpoint lets."""
 
+    def __init__(self, endpoint: ChannelEndpoint) -> None:
+        self._endpoint = endpoint
 
-def _failed() -> Refusal:
-    logger.exception("the authorize function failed")
-    return _UNDECIDED
+    def __call__(self, question: _Question) -> bool | Awaitable[bool]:
+        what = (question.user, question.channel, question.action)
+        return True if self._endpoint.remembers(*what) else self._endpoint.allows(*what)

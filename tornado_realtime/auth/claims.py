@@ -16,6 +16,9 @@ from typing import Any
 import jwt
 from jwt.algorithms import HMACAlgorithm
 
+CHANNEL_CLAIM = "channel"
+"""What makes a token one for a channel."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRule:
@@ -27,6 +30,7 @@ class TokenRule:
         leeway: Seconds that clocks may differ.
         user_claim: Which claim names the user.
         claims: Names of the claims that the user keeps.
+        channel_tokens: Whether the same key signs tokens for channels; those are no logins.
     """
 
     issuer: tuple[str, ...] = ()
@@ -34,6 +38,7 @@ class TokenRule:
     leeway: float = 0.0
     user_claim: str = "sub"
     claims: Collection[str] = ()
+    channel_tokens: bool = False
 
 
 class _KnownSecret(HMACAlgorithm):

@@ -14,9 +14,9 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from tornado_realtime.auth.backend import Backend, Care
 from tornado_realtime.auth.base import HeaderLines
-from tornado_realtime.auth.credentials import offered_token, without_ticket
 from tornado_realtime.auth.shared import Memory, Shared
 from tornado_realtime.auth.user import ANONYMOUS, User, user_from_answer
+from tornado_realtime.auth.visitor import visitor_headers
 from tornado_realtime.errors import (
     AuthBusyError,
     AuthError,
@@ -25,11 +25,9 @@ from tornado_realtime.errors import (
     AuthTimeoutError,
 )
 from tornado_realtime.metrics import Counters
-from tornado_realtime.peers import Network, client_address, forwarded_for
+from tornado_realtime.peers import Network, client_address
 
 logger = logging.getLogger(__name__)
-
-_FORWARDED_HEADERS = ("Authorization", "Cookie", "User-Agent")
 
 
 class EndpointAuthenticator:
@@ -125,27 +123,14 @@ class EndpointAuthenticator:
         return user
 
     def _headers(self, given: HeaderLines, peer: str) -> HTTPHeaders:
-        headers = HTTPHeaders()
-        for name in _FORWARDED_HEADERS:
-            values = given.get_list(name)
-            value = values[0] if values else ""
-            if name == "Cookie":
-                value = without_ticket(value)
-            if value:
-                headers[name] = value
-        token = offered_token(given)
-        if token and "Authorization" not in headers:
-            headers["Authorization"] = f"Bearer {token}"
+        headers = visitor_headers(given, peer, self._trusted)
         if self._url.username is not None and "Authorization" not in headers:
-            headers["Authorization"] = _basic(self._url)
-        hops = given.get_list("X-Forwarded-For")
-        if peer:
-            headers["X-Forwarded-For"] = forwarded_for(peer, hops, self._trusted)
-            headers["X-Real-IP"] = client_address(peer, hops, self._trusted)
+            headers["Authorization"] = basic_credentials(self._url)
         return headers
 
 
-def _basic(url: SplitResult) -> str:
+def basic_credentials(url: SplitResult) -> str:
+    """The value of Authorization for the ``user:password@`` in an address (RFC 7617)."""
     pair = unquote_to_bytes(f"{url.username or ''}:{url.password or ''}")
     return "Basic " + b64encode(pair).decode("ascii")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
@@ -31,10 +31,14 @@ class FunctionAuthenticator:
         function: The application's.
         timeout: Seconds an async one may take.
         anonymous: Whether "nobody" is anonymous, where the request shows nothing.
+        claims: Names of what users keep of a mapping.
     """
 
-    def __init__(self, function: Authenticate, timeout: float, anonymous: bool = False) -> None:
+    def __init__(
+        self, function: Authenticate, timeout: float, anonymous: bool = False, claims: Collection[str] = ()
+    ) -> None:
         self._function = function
+        self._claims = claims
         self._anonymous = anonymous
         self._timeout = timeout
 
@@ -53,7 +57,7 @@ class FunctionAuthenticator:
             raise AuthInvalidError("the authenticate function failed") from error
         if answer is None and self._anonymous and shows_nothing(request.headers):
             return ANONYMOUS
-        return _user(answer)
+        return _user(answer, self._claims)
 
     def authenticate_now(self, headers: HeaderLines, peer: str) -> User | None:
         """None: somebody has to be asked."""
@@ -66,7 +70,7 @@ class FunctionAuthenticator:
         """Nothing is kept."""
 
 
-def _user(answer: object) -> User:
+def _user(answer: object, claims: Collection[str]) -> User:
     if answer is None:
         raise AuthRefusedError("nobody is logged in", "missing")
     if isinstance(answer, User):
@@ -74,7 +78,7 @@ def _user(answer: object) -> User:
     if isinstance(answer, str):
         return user_from_answer({"id": answer})
     if isinstance(answer, Mapping):
-        return user_from_answer(answer)
+        return user_from_answer(answer, claims=claims)
     raise AuthInvalidError(
         f"authenticate returned {type(answer).__name__}, not a user id, User, mapping or None"
     )

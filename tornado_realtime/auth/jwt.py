@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from tornado_realtime.auth.claims import TokenRule, read_claims, signatures
+from tornado_realtime.auth.claims import CHANNEL_CLAIM, TokenRule, read_claims, signatures
 from tornado_realtime.auth.keys import BAD_TOKEN, Key, Keys
 from tornado_realtime.auth.user import User, checked_user, kept_claims
 from tornado_realtime.errors import AuthInvalidError, AuthRefusedError
@@ -80,6 +80,8 @@ class TokenReader:
         return read_claims(payload, self._rule, time.time())
 
     def _user(self, claims: Mapping[str, Any]) -> User:
+        if self._rule.channel_tokens and CHANNEL_CLAIM in claims:
+            raise AuthRefusedError("the token is for a channel, and no login", "token")
         found = claims.get(self._rule.user_claim)
         subject = str(found) if isinstance(found, int) and not isinstance(found, bool) else found
         expires = claims.get("exp")

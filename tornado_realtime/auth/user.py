@@ -7,9 +7,12 @@ import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado_realtime.errors import AuthInvalidError, AuthRefusedError
+
+if TYPE_CHECKING:
+    from tornado_realtime.auth.visitor import Visitor
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -24,6 +27,7 @@ class User:
         expires: Unix time at which the login runs out; None if never, or not known.
         issued: Unix time at which it was proved who it is; None for now.
         claims: What a token, or the application's answer, says of the user that channel rules ask for.
+        visitor: Who the application is told that it is, where channel rules ask it again.
     """
 
     id: str
@@ -31,6 +35,7 @@ class User:
     expires: float | None = None
     issued: float | None = field(default=None, compare=False)
     claims: Mapping[str, Any] | None = None
+    visitor: Visitor | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_anonymous(self) -> bool:

@@ -65,4 +65,4 @@ def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting
     # Whatever goes to Tornado is counted there.
     admission.begun(address)
     cookie = door.ticket_cookie(fields, user, peer, is_tls=False)
-    return Greeting(door, user, accept, address, cookie)
+    return Greeting(door, door.kept(user, peer, fields), accept, address, cookie)

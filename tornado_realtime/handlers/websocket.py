@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -18,6 +18,7 @@ from tornado.websocket import WebSocketHandler
 from tornado_realtime.auth import Authenticator, User, peer_of
 from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.auth.tickets import Tickets
+from tornado_realtime.auth.visitor import Visitor
 from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
 from tornado_realtime.errors import AuthBusyError, AuthError, HandshakeError
 from tornado_realtime.handlers.plain import PlainHandler
@@ -47,6 +48,7 @@ class SocketDoor:
         proxies: Whose word about the visitor's address is believed.
         client_ip_headers: Where they give it.
         tickets: Makes resume tickets; None if there are none.
+        keeps_visitors: Whether the application may be asked about a connection's channels later.
     """
 
     hub: Hub
@@ -57,6 +59,7 @@ class SocketDoor:
     proxies: Sequence[Network] = ()
     client_ip_headers: Sequence[str] = ()
     tickets: Tickets | None = None
+    keeps_visitors: bool = False
 
     def address(self, peer: str, headers: HeaderLines) -> str:
         """The visitor's address, as far as it matters to anybody; empty for a Unix socket."""
@@ -72,6 +75,12 @@ class SocketDoor:
         if cookie:
             self.hub.metrics.counters.tickets_issued += 1
         return cookie
+
+    def kept(self, user: User, peer: str, headers: HeaderLines) -> User:
+        """``user`` as the connection keeps it."""
+        if not self.keeps_visitors:
+            return user
+        return replace(user, visitor=Visitor.of(headers, peer, self.proxies))
 
 
 class SocketHandler(PlainHandler, WebSocketHandler):
@@ -104,6 +113,7 @@ class SocketHandler(PlainHandler, WebSocketHandler):
         if door.revocations.refuses(user):
             self.refuse(401)
         self._check_room(door, address, door.hub.admission.after_login(address, user.id))
+        user = door.kept(user, peer_of(self.request), self.request.headers)
         self._upgrade(door, accept, user, address)
 
     def on_connection_close(self) -> None:

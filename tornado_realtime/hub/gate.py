@@ -33,7 +33,7 @@ class Authorizer(Protocol):
     """Decides about channels."""
 
     def refusal(
-        self, user: Any, channel: str, action: Literal["subscribe", "publish"]
+        self, user: Any, channel: str, action: Literal["subscribe", "publish"], shown: str = ""
     ) -> Answer | Awaitable[Answer]:
         """Why not; None if they may. Does not raise, nor does what it may return to be awaited."""
 
@@ -109,7 +109,7 @@ class Gate:
         if isinstance(command, Unsubscribe):
             self._steps.unsubscribe(connection, channel)
             return
-        answer = self._judge(connection, channel)
+        answer = self._judge(connection, channel, command.token)
         if answer is None or isinstance(answer, Refusal):
             self._settle(connection, channel, answer)
             return
@@ -117,7 +117,7 @@ class Gate:
         self._lines.setdefault(connection, _Line()).deciding[channel] = deciding
         deciding.add_done_callback(partial(self._decided, connection, channel))
 
-    def _judge(self, connection: Connection, channel: str) -> Answer | Awaitable[Answer]:
+    def _judge(self, connection: Connection, channel: str, token: str) -> Answer | Awaitable[Answer]:
         if channel in connection.channels:
             return None
         if not is_good_name(channel):
@@ -128,7 +128,7 @@ class Gate:
             return Refusal(Denial.LIMIT, f"max_channels {self._channels_size}")
         if self._authorizer is None:
             return None
-        return self._authorizer.refusal(connection.user, channel, "subscribe")
+        return self._authorizer.refusal(connection.user, channel, "subscribe", token)
 
     def _settle(self, connection: Connection, channel: str, refusal: Answer) -> None:
         if refusal is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tornado_realtime.channels import Pattern, parse_pattern
-from tornado_realtime.settings.option import Block, Converter, Option, did_you_mean, no_words
+from tornado_realtime.settings.option import Block, Converter, Option, did_you_mean, no_words, url
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +16,51 @@ class Access:
 
     Attributes:
         who: One of ``WHO``.
+        argument: What stands behind it: the claim's name, or the endpoint's address.
     """
 
     who: str
+    argument: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        """As written."""
-        return self.who
+        """As written, without what may be secret in an address."""
+        if self.who != "endpoint":
+            return f"{self.who} {self.argument}".rstrip()
+        scheme, _, rest = self.argument.partition("://")
+        place = rest.partition("?")[0]
+        host, slash, path = place.partition("/")
+        return f"{self.who} {scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
-WHO: Mapping[str, str] = {
-    "nobody": "No client at all.",
-    "anyone": "Every client that is connected.",
-    "authenticated": "Every client that is logged in.",
-    "user": "The one user whose id stands in the channel's name where the pattern has `{user}`.",
+@dataclass(frozen=True, slots=True)
+class Who:
+    """One kind of access.
+
+    Attributes:
+        argument: How the word behind it is called; empty where there is none.
+        purpose: For the reference: whom it lets.
+    """
+
+    argument: str
+    purpose: str
+
+
+WHO: Mapping[str, Who] = {
+    "nobody": Who("", "No client at all."),
+    "anyone": Who("", "Every client that is connected, also those that `anonymous on` lets in."),
+    "authenticated": Who("", "Every client that is logged in."),
+    "user": Who(
+        "", "The one user whose id stands in the channel's name where the pattern has `{user}`; nobody else."
+    ),
+    "claim": Who(
+        "NAME",
+        "Whose token, or whose answer of the auth endpoint, has under NAME a pattern, or a list of patterns, "
+        "one of which matches the channel.",
+    ),
+    "endpoint": Who("URL", "Whom the application lets: it is asked with a GET, see below."),
+    "token": Who("", "Who shows a token for this channel, see below."),
 }
-"""What may stand behind ``subscribe`` and ``publish``, and whom it lets do that."""
+"""What may stand behind ``subscribe`` and ``publish``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +77,33 @@ class ChannelRule:
     subscribe: Access = Access("authenticated")
     publish: Access = Access("nobody")
 
+    @property
+    def accesses(self) -> tuple[tuple[str, Access], ...]:
+        """Both, with their names."""
+        return (("subscribe", self.subscribe), ("publish", self.publish))
+
 
 def _access(name: str) -> Converter:
     def convert(words: Sequence[str]) -> dict[str, Any]:
-        if words[0] not in WHO:
+        who = WHO.get(words[0])
+        if who is None:
             choices = ", ".join(WHO)
             raise ValueError(
                 f"must be one of {choices}, not {words[0]!r}{did_you_mean(words[0], tuple(WHO))}"
             )
-        return {name: Access(words[0])}
+        if len(words) != 1 + bool(who.argument):
+            usage = f"{name} {words[0]} {who.argument}".rstrip()
+            raise ValueError(f"{words[0]} has a word too many or too few: write {usage}")
+        if words[0] == "endpoint":
+            url("")(words[1:])
+        return {name: Access(*words)}
 
     return convert
 
 
 def _channel(words: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     rule = ChannelRule(parse_pattern(words[0]), **values)
-    for action, access in (("subscribe", rule.subscribe), ("publish", rule.publish)):
+    for action, access in rule.accesses:
         if access.who == "user" and not rule.pattern.has_user:
             raise ValueError(
                 f"{words[0]} has no {{user}}, so {action} user would let nobody in: "
@@ -81,8 +121,12 @@ CHANNEL_OPTIONS: tuple[Option, ...] = (
         "Who may use the channels that PATTERN matches; there may be many.",
         block=Block(
             (
-                Option("subscribe", _access("subscribe"), "WHO", "authenticated", "Who may subscribe."),
-                Option("publish", _access("publish"), "WHO", "nobody", "Who may publish from a client."),
+                Option(
+                    "subscribe", _access("subscribe"), "WHO", "authenticated", "Who may subscribe.", most=2
+                ),
+                Option(
+                    "publish", _access("publish"), "WHO", "nobody", "Who may publish from a client.", most=2
+                ),
             ),
             _channel,
             words=1,

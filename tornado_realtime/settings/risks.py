@@ -1,7 +1,10 @@
-"""Settings that would open a door by mistake: errors at the start, each with what to change."""
+"""Settings that would open a door, or shut one, by mistake: errors at the start, each with what to change."""
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+from tornado_realtime.caddyfile.directive import Directive
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.origins import ANY, NULL
 from tornado_realtime.peers import is_loopback
@@ -19,8 +22,17 @@ def check_risks(settings: Settings) -> None:
         ("broadcast_listen", _listener(settings)),
     ):
         if message:
-            place = settings.place(name)
-            raise ConfigError(message) if place is None else place.error(message)
+            _refuse(message, settings.place(name))
+    for rule in settings.channels:
+        for action, access in rule.accesses:
+            if access.who == "token" and settings.jwt is None:
+                text = rule.pattern.text
+                message = f"channel {text}: {action} token needs a jwt block, whose key signs the tokens"
+                _refuse(message, settings.written("channel", text))
+
+
+def _refuse(message: str, place: Directive | None) -> NoReturn:
+    raise ConfigError(message) if place is None else place.error(message)
 
 
 def _origins(settings: Settings) -> str:

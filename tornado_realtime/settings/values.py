@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tornado_realtime.caddyfile.directive import Directive
@@ -72,6 +73,11 @@ class Settings:
     def asks_endpoint(self) -> bool:
         """Whether the auth endpoint is asked about anybody."""
         return self.jwt is None or self.jwt.asks_endpoint
+
+    def asks_channels(self, who: str) -> Collection[str]:
+        """What stands behind ``who`` in channel blocks, each once; an empty text where nothing needs to."""
+        accesses = (access for rule in self.channels for _, access in rule.accesses)
+        return dict.fromkeys(access.argument for access in accesses if access.who == who)
 
     def place(self, *names: str) -> Directive | None:
         """Where an option was written, given its name or the names that lead to it; None if nowhere."""

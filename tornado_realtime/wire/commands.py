@@ -7,9 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """The client wants the publications of ``channel`` (never empty)."""
+    """The client wants the publications of ``channel`` (never empty).
+
+    Attributes:
+        channel: Its name.
+        token: What the client shows for it; empty if nothing.
+    """
 
     channel: str
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class EnvelopeWire(Wire):
         if not request.channel:
             return _NO_CHANNEL
         if request.action == "subscribe":
-            return Subscribe(request.channel)
+            return Subscribe(request.channel, request.token)
         if request.action == "unsubscribe":
             return Unsubscribe(request.channel)
         return _error(f"unknown action: {request.action}")

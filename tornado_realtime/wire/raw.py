@@ -26,7 +26,7 @@ class RawWire(Wire):
         if request is None or not request.channel:
             return _SILENCE
         if request.action == "subscribe":
-            return Subscribe(request.channel)
+            return Subscribe(request.channel, request.token)
         if request.action == "unsubscribe":
             return Unsubscribe(request.channel)
         return _SILENCE

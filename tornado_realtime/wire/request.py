@@ -1,5 +1,7 @@
 """The one message that clients of the older dialects send: ``{"action": "...", "channel": "..."}``.
 
+A ``token`` may stand there, too, which the dialects did not know: so nothing that stands there is a mistake.
+
 It is read as Go's ``encoding/json`` reads it into a struct of two strings, because the pages in the field
 were written against that: names in any case, the last of two equal names wins, null changes nothing, unknown
 names are skipped whatever they hold, and a wrong type under a known name spoils the whole message.
@@ -21,6 +23,7 @@ class Request(NamedTuple):
 
     action: str = ""
     channel: str = ""
+    token: str = ""
 
 
 def read_request(message: bytes, is_text: bool) -> Request | None:
@@ -41,16 +44,17 @@ def read_request(message: bytes, is_text: bool) -> Request | None:
 
 
 def _from_pairs(pairs: tuple[tuple[str, object], ...]) -> Request | None:
-    """The two fields out of all pairs, the last of each."""
-    found = {"action": "", "channel": ""}
+    """The fields out of all pairs, the last of each."""
+    found = {"action": "", "channel": "", "token": ""}
     for key, value in pairs:
         name = key.lower()
         if name not in found or value is None:
             continue
-        if not isinstance(value, str):
+        if isinstance(value, str):
+            found[name] = value
+        elif name != "token":
             return None
-        found[name] = value
-    return Request(_without_surrogates(found["action"]), _without_surrogates(found["channel"]))
+    return Request(*map(_without_surrogates, found.values()))
 
 
 def _without_surrogates(text: str) -> str:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from typing import Any
 
+import jwt
 import pytest
 
 from tornado_realtime.auth import FunctionAuthorizer, RuleAuthorizer, User
-from tornado_realtime.auth.authorize import ACTIONS, Action, Authorize
+from tornado_realtime.auth.authorize import ACTIONS, Action
+from tornado_realtime.auth.authorize_function import Authorize
+from tornado_realtime.auth.channel_tokens import ChannelTokens
+from tornado_realtime.auth.claims import TokenRule
+from tornado_realtime.auth.jwt import TokenReader
+from tornado_realtime.auth.keys import Key, OneKey, secret_key
+from tornado_realtime.channels import parse_pattern
+from tornado_realtime.errors import AuthError, AuthRefusedError, AuthUnavailableError
 from tornado_realtime.realtime import Realtime
+from tornado_realtime.settings import Access, ChannelRule
 from tornado_realtime.wire.denial import Denial, Refusal
 
 ADA = User("ada")
@@ -68,7 +78,7 @@ def test_without_blocks_the_seed_s_rule_holds() -> None:
     for channel in ("news", "user.bob.mail"):
         assert RuleAuthorizer().refusal(ADA, channel, "subscribe") is None
         assert RuleAuthorizer().refusal(ADA, channel, "publish") == Refusal(
-            Denial.FORBIDDEN, "no channel block matches: publish nobody"
+            Denial.FORBIDDEN, "publish nobody, as no channel block matches"
         )
 
 
@@ -158,3 +168,126 @@ def test_a_function_that_does_not_come_back_refuses(caplog: pytest.LogCaptureFix
 
     assert decide(function).denial is Denial.UNDECIDED
     assert caplog.messages == ["the authorize function took longer than 0.01 s"]
+
+
+# -- claims ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claims", "channel", "allowed"),
+    [
+        ({"rooms": ["a", "team-*"]}, "a", True),
+        ({"rooms": ["a", "team-*"]}, "team-7", True),
+        ({"rooms": ["a", "team-*"]}, "b", False),
+        ({"rooms": "team-*"}, "team-7", True),
+        ({"rooms": ("a",)}, "a", True),
+        ({"rooms": []}, "a", False),
+        ({"rooms": ["*"]}, "a", True),
+        ({"rooms": ["{user}"]}, "ada", False),
+        ({"rooms": ["", "a\n", 7, None, ["a"]]}, "a", False),
+        ({"rooms": {"a": 1}}, "a", False),
+        ({"rooms": True}, "a", False),
+        ({"other": ["a"]}, "a", False),
+        (None, "a", False),
+    ],
+)
+def test_a_claim_lists_patterns(claims: Any, channel: str, allowed: bool) -> None:
+    settings = Realtime(channel={"*": {"subscribe": ["claim", "rooms"]}}).settings
+    authorizer = RuleAuthorizer((rule, "") for rule in settings.channels)
+    refusal = authorizer.refusal(User("ada", claims=claims), channel, "subscribe")
+    expected = None if allowed else Refusal(Denial.FORBIDDEN, "subscribe claim rooms of channel *")
+    assert refusal == expected
+
+
+# -- channel tokens --------------------------------------------------------------------------------------
+
+SECRET = b"k" * 32
+GOOD = {"sub": "ada", "channel": "room", "exp": 4102444800}
+
+
+def signed(claims: dict[str, Any], secret: bytes = SECRET) -> str:
+    return jwt.encode(claims, secret, "HS256")
+
+
+@pytest.mark.parametrize(
+    ("token", "allowed"),
+    [
+        (signed(GOOD), True),
+        (signed(GOOD | {"action": "subscribe"}), True),
+        ("", False),
+        ("a.b.c", False),
+        ("nonsense", False),
+        (signed(GOOD, b"x" * 32), False),
+        (jwt.encode(GOOD, None, "none"), False),  # type: ignore[arg-type]
+        (signed(GOOD | {"channel": "rooms"}), False),
+        (signed(GOOD | {"channel": "*"}), False),
+        (signed(GOOD | {"channel": ["room"]}), False),
+        (signed(GOOD | {"sub": "bob"}), False),
+        (signed(GOOD | {"sub": None}), False),
+        (signed(GOOD | {"exp": 1}), False),
+        (signed(GOOD | {"nbf": 4102444000}), False),
+        (signed(GOOD | {"action": "publish"}), False),
+        (signed({key: value for key, value in GOOD.items() if key != "exp"}), False),
+        (signed({key: value for key, value in GOOD.items() if key != "sub"}), False),
+        (signed({key: value for key, value in GOOD.items() if key != "channel"}), False),
+        (signed(GOOD | {"iss": "elsewhere"}), True),
+    ],
+)
+def test_a_token_for_a_channel(token: str, allowed: bool) -> None:
+    tokens = ChannelTokens(OneKey(secret_key(SECRET, ())), TokenRule())
+    assert tokens.allow(token, ADA, "room", "subscribe") is allowed
+
+
+def test_a_token_says_what_it_is_for_and_for_whom() -> None:
+    tokens = ChannelTokens(OneKey(secret_key(SECRET, ())), TokenRule(issuer=("us",), user_claim="uid"))
+    mine = {"channel": "room", "exp": 4102444800, "iss": "us", "uid": 7, "action": "publish"}
+    assert tokens.allow(signed(mine), User("7"), "room", "publish") is True
+    assert tokens.allow(signed(mine), User("7"), "room", "subscribe") is False
+    assert tokens.allow(signed(mine | {"iss": "them"}), User("7"), "room", "publish") is False
+    nobodys = {key: value for key, value in mine.items() if key != "uid"}
+    assert tokens.allow(signed(nobodys), User(""), "room", "publish") is True
+    assert tokens.allow(signed(nobodys), User("7"), "room", "publish") is False
+
+
+class KeysElsewhere(OneKey):
+    """A key that has to be fetched first."""
+
+    def __init__(self, key: Key | AuthError) -> None:
+        self._found = key
+
+    def find(self, token: str) -> Any:
+        return None
+
+    async def look_for(self, token: str) -> Key:
+        if isinstance(self._found, AuthError):
+            raise self._found
+        return self._found
+
+
+@pytest.mark.parametrize(
+    ("key", "denial"),
+    [
+        (secret_key(SECRET, ()), None),
+        (secret_key(b"x" * 32, ()), Denial.FORBIDDEN),
+        (AuthRefusedError("no such key"), Denial.FORBIDDEN),
+        (AuthUnavailableError("the issuer is away"), Denial.UNDECIDED),
+    ],
+)
+def test_a_key_that_has_to_be_looked_for(key: Any, denial: Denial | None) -> None:
+    async def main() -> None:
+        rule = ChannelRule(parse_pattern("room"), Access("token"))
+        authorizer = RuleAuthorizer([(rule, "F:1")], ChannelTokens(KeysElsewhere(key), TokenRule()))
+        answer = authorizer.refusal(ADA, "room", "subscribe", signed(GOOD))
+        assert inspect.isawaitable(answer)
+        refusal = await answer
+        assert (refusal.denial if refusal else None) is denial
+        assert refusal is None or refusal.rule.startswith("subscribe token of channel room (F:1)")
+
+    asyncio.run(main())
+
+
+def test_a_token_for_a_channel_is_no_login() -> None:
+    keys = OneKey(secret_key(SECRET, ()))
+    assert TokenReader(keys).read_now(signed(GOOD)) == TokenReader(keys).read_now(signed(GOOD))
+    with pytest.raises(AuthRefusedError, match="for a channel"):
+        TokenReader(keys, TokenRule(channel_tokens=True)).read_now(signed(GOOD))

@@ -30,7 +30,7 @@ class Yard:
         self.at_once: dict[str, Answer] = {}
 
     def refusal(
-        self, user: Any, channel: str, action: Literal["subscribe", "publish"]
+        self, user: Any, channel: str, action: Literal["subscribe", "publish"], shown: str = ""
     ) -> Answer | Awaitable[Answer]:
         assert (user, action) == ("u1", "subscribe")
         if channel in self.at_once:
