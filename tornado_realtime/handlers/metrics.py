@@ -26,4 +26,5 @@ class MetricsHandler(PlainHandler):
             self.refuse(405, Allow="GET, HEAD")
         self.set_header("Content-Type", CONTENT_TYPE)
         self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
         self.finish(door.hub.metrics.text())

@@ -61,6 +61,7 @@ class PlainHandler(RequestHandler):
         for name, value in headers.items():
             self.set_header(name.replace("_", "-"), value)
         self.set_header("Content-Type", "application/json")
+        self.set_header("X-Content-Type-Options", "nosniff")
         self.finish(json.dumps(reason, ensure_ascii=False) + "\n")
         raise Finish
 

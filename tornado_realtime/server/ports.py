@@ -178,6 +178,22 @@ class Ports:
             else:
                 _swap(port, want)
 
+    def renew_certificates(self, generation: Generation) -> None:
+        """Load the certificates of this generation anew, for connections that come from now on.
+
+        Raises:
+            ConfigError: One cannot be used; nothing is changed then.
+        """
+        renewed = {
+            _key(listener): context
+            for server, _answer, _options in generation.sites
+            if (context := make_context(server)) is not None
+            for listener in server.listeners
+        }
+        for key, context in renewed.items():
+            if key in self._open:
+                self._open[key].door.tls = context
+
     def _lane_poller(self) -> Poller:
         if self._poller is None:
             self._poller = make_poller(asyncio.get_running_loop())

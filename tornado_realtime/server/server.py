@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tornado_realtime.caddyfile import load
 from tornado_realtime.errors import RealtimeError
 from tornado_realtime.server import processlog
+from tornado_realtime.server.certificates import CertificateFiles
 from tornado_realtime.server.descriptors import raise_limit, tell_limit
 from tornado_realtime.server.generation import Generation
 from tornado_realtime.server.notes import ready_notes, realtime_notes
@@ -25,6 +26,8 @@ from tornado_realtime.wire.base import Farewell
 logger = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_FORCED, EXIT_STOPPING = 0, 2, 3
+# Seconds between looks at the files of certificates.
+CERTIFICATE_SECONDS = 60.0
 # Seconds for requests and goodbyes when the configuration has no grace_period.
 GRACE_PERIOD = 10.0
 
@@ -88,6 +91,7 @@ class Server:
         self._generation: Generation | None = None
         self._wishes: asyncio.Queue[str] = asyncio.Queue()
         self._stopping = False
+        self._certificates = CertificateFiles()
 
     async def run(self) -> int:
         """Serve until told to stop; the exit code.
@@ -104,6 +108,7 @@ class Server:
             raise
         tell_limit(limit)
         logger.info("tornado-realtime %s is ready, pid %d", __version__, os.getpid())
+        self._look_at_certificates()
         while await self._wishes.get() == "reload":
             await self._reload()
         return await self._stop()
@@ -146,6 +151,7 @@ class Server:
             await new.stop_resources(successor=old)
             raise
         self._generation = new
+        self._certificates.follow(new.plan)
         processlog.install(new.log_handlers)
         self._ports.switch(wanted, bound)
         for warning in _warnings(new):
@@ -166,6 +172,19 @@ class Server:
             logger.exception("not reloaded, the old configuration stays")
         else:
             logger.info("reloaded %s", self._file)
+
+    def _look_at_certificates(self) -> None:
+        """Take renewed ones into use. Nobody who is connected notices."""
+        asyncio.get_running_loop().call_later(CERTIFICATE_SECONDS, self._look_at_certificates)
+        if self._generation is None or not self._certificates.have_changed():
+            return
+        try:
+            self._ports.renew_certificates(self._generation)
+        except RealtimeError as error:
+            # Perhaps only one of two files is there yet.
+            logger.error("changed certificates are not used, the old ones stay: %s", error)
+        else:
+            logger.info("certificates changed, and are used from now on")
 
     # -- the end -------------------------------------------------------------------------------------
 

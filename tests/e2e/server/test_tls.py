@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import ssl
 import subprocess
 from pathlib import Path
 
+import jwt
 import websockets
 
 from tests.support.php_app import free_port
-from tests.support.running import run_cli, running
+from tests.support.running import RunningServer, run_cli, running
 
 SITES = """
 https://localhost:{port} {{
@@ -61,14 +63,16 @@ async def _get(folder: Path, port: int, name: str) -> str:
     return answer.decode().partition("\r\n\r\n")[2]
 
 
-async def _socket_says(folder: Path, port: int) -> int | None:
-    import jwt
-
+def _websocket(folder: Path, port: int) -> websockets.connect:
     context = ssl.create_default_context(cafile=str(folder / "localhost.pem"))
     cookie = "AUTH_TOKEN=" + jwt.encode({"sub": "u1"}, "k" * 32, "HS256")
-    async with websockets.connect(
+    return websockets.connect(
         f"wss://localhost:{port}/ws", ssl=context, compression=None, additional_headers={"Cookie": cookie}
-    ) as client:
+    )
+
+
+async def _socket_says(folder: Path, port: int) -> int | None:
+    async with _websocket(folder, port) as client:
         await client.send('{"action":"subscribe","channel":"news"}')
         pong = await client.ping()
         await pong
@@ -86,6 +90,41 @@ def test_each_name_gets_its_certificate_and_its_site(tmp_path: Path) -> None:
         assert asyncio.run(_socket_says(tmp_path, port)) == 1000
         assert server.stop() == 0
         assert "Traceback" not in server.log
+
+
+async def _certificate(port: int, name: str) -> bytes | None:
+    """What a new client is shown."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
+    found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    await writer.wait_closed()
+    return bytes(found) if found else None
+
+
+def test_a_reload_brings_new_certificates_and_keeps_the_clients(tmp_path: Path) -> None:
+    port = free_port()
+    for name in ("localhost", "other.test"):
+        make_certificate(tmp_path, name)
+
+    async def main(server: RunningServer) -> None:
+        before = [await _certificate(port, name) for name in ("localhost", "other.test")]
+        async with _websocket(tmp_path, port) as client:
+            make_certificate(tmp_path, "localhost")
+            server.signal(signal.SIGUSR1)
+            await asyncio.to_thread(server.wait_for, "reloaded Caddyfile")
+            after = [await _certificate(port, name) for name in ("localhost", "other.test")]
+            assert (after[0] != before[0], after[1] == before[1]) == (True, True)
+            await (await client.ping())
+
+    with running(tmp_path, SITES.format(port=port)) as server:
+        asyncio.run(main(server))
+        (tmp_path / "localhost.key").write_text("rubbish")
+        server.signal(signal.SIGUSR1)
+        server.wait_for("not reloaded, the old configuration stays")
+        assert asyncio.run(_socket_says(tmp_path, port)) == 1000
+        assert server.stop() == 0
 
 
 def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:

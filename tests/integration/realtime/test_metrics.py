@@ -27,6 +27,7 @@ async def test_what_happens_is_counted(http_client: AsyncHTTPClient, base_url: s
     answer = await http_client.fetch(base_url + "/internal/metrics")
     found = _read(answer.body.decode())
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert found["connections"] == found["connections_opened_total"] == found["channels"] == 1
     assert found["messages_total"] == 1
     assert found["publications_total"] == found["deliveries_total"] == 1

@@ -40,6 +40,7 @@ def accepted(answered: Answered) -> None:
 def refused(answered: Answered, status: int, **reason: Any) -> None:
     assert answered.status == status, answered
     assert answered.header("Content-Type") == "application/json"
+    assert answered.header("X-Content-Type-Options") == "nosniff"
     assert json.loads(answered.body) == {"accepted": False, **reason}
 
 

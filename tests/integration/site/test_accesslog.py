@@ -93,7 +93,12 @@ def test_logins_among_the_subprotocols_stay_out() -> None:
 
 
 def test_secrets_stay_out() -> None:
-    fields = ("Cookie: AUTH_TOKEN=s3cret", "Authorization: Bearer s3cret", "X-Broadcast-Secret: s3cret")
+    fields = (
+        "Cookie: AUTH_TOKEN=s3cret",
+        "Authorization: Bearer s3cret",
+        "X-Broadcast-Secret: s3cret",
+        "Sec-WebSocket-Protocol: bearer.s3cret",
+    )
     page = saying("s3cret", Set_Cookie="AUTH_TOKEN=s3cret")
     (line,) = logged(page, get("/", *fields))
     assert "s3cret" not in line
@@ -109,6 +114,7 @@ def test_secrets_stay_out() -> None:
     [
         get("/ws?token=s3cret"),
         get("/%77s?token=s3cret"),
+        get("/sse?token=s3cret"),
         get("/internal/broadcast?message=s3cret"),
         get("/api/internal/broadcast?message=s3cret"),
         get("/other?token=s3cret", "Upgrade: websocket"),

@@ -274,6 +274,12 @@ def test_listings(folder: Path) -> None:
     page = fetch(folder, "/?sort=name", index=(), browse=BrowseOptions())
     text = page.body.decode()
     assert (page.status, page.header("Content-Type")) == (200, "text/html; charset=utf-8")
+    policy = page.header("Content-Security-Policy") or ""
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+    assert (page.header("X-Content-Type-Options"), page.header("Referrer-Policy")) == (
+        "nosniff",
+        "same-origin",
+    )
     for name in ("a.txt", "sub/", "empty/", "inner"):
         assert f"./{name}" in text
     for name in (

@@ -47,3 +47,27 @@ def test_colour_marks_the_level_only() -> None:
     assert "\x1b[33mWARNING\x1b[0m hello" in LineFormatter(colour=True).format(
         _record("hello", logging.WARNING)
     )
+
+
+FORGED = "a\n2023-11-14T22:13:20.123Z ERROR forged\x1b[31m\x9b31m\u2028\u202e"
+
+
+def _failed() -> logging.LogRecord:
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        return logging.LogRecord("x", logging.ERROR, "f", 1, FORGED, (), sys.exc_info())
+
+
+def test_nor_does_a_traceback_forge_one() -> None:
+    text = LineFormatter().format(_failed())
+    first, *trace = text.split("\n")
+    assert "Traceback" in trace[0]
+    assert all(line.startswith("  ") and line.isprintable() for line in trace)
+    assert "\\n2023" in first
+
+
+def test_json_lines_have_nothing_that_a_terminal_obeys() -> None:
+    line = JsonFormatter().format(_failed())
+    assert line.isprintable()
+    assert json.loads(line)["msg"] == FORGED
