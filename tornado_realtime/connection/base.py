@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado_realtime.connection.outbox import Outbox
+from tornado_realtime.errors import ProtocolError
 from tornado_realtime.rates import Rate
 from tornado_realtime.wire.decoder import Close, Decoder, Message, Ping, Pong
 from tornado_realtime.wire.frames import Batch, close_frame, pong_frame
@@ -265,6 +266,11 @@ class Connection(ABC):
             logger.debug("protocol error: %s", failure)
             self.close(close_frame(failure.code), discard=True)
             self._end_if_written()
+
+    @property
+    def failure(self) -> ProtocolError | None:
+        """Which rule of the protocol the peer broke; None if it broke none."""
+        return self._decoder.failure
 
     def _is_closed(self) -> bool:
         return self.phase is Phase.CLOSED

@@ -276,6 +276,8 @@ class Hub:
 
     def closing(self, connection: Connection) -> None:
         """See connection.Owner: the one place that undoes every subscription."""
+        if connection.failure is not None:
+            self._counters.protocol_errors += 1
         self._heart.closing(connection)
         self._gate.forget(connection)
         self.users.discard(connection)

@@ -51,6 +51,11 @@ def _notes(settings: Settings, ports: Sequence[int]) -> list[str]:
             "whoever is logged in may subscribe to every channel, and no client may publish; "
             "write channel blocks to say otherwise"
         )
+    elif all(rule.pattern.text != "*" for rule in settings.channels):
+        found.append(
+            "channels that match no channel block are open to whoever is logged in; "
+            "write channel * { subscribe nobody } to shut them"
+        )
     newer = [name for name in ("broadcast_secret", "allowed_origins") if name in settings.given]
     if newer and "wire" not in settings.given:
         found.append(

@@ -67,6 +67,7 @@ def test_broken_rules(data: bytes, code: int) -> None:
             client, other = await world.open(), await world.open("news")
             await client.send(client_frame(SUBSCRIBE) + data)
             assert await client.closed_with() == (code, "")
+            assert world.hub.metrics.values()["protocol_errors"] == 1
             await until(lambda: len(world.hub.connections) == 1)
             await world.realtime.publish("news", "to the others")
             assert await other.text() == b"to the others"
@@ -82,6 +83,7 @@ def test_a_close_code_is_echoed(code: int) -> None:
             await client.say(code.to_bytes(2) + "tschüß".encode(), CLOSE)
             assert await client.frame() == (0x88, code.to_bytes(2))
             assert await client.at_end()
+            assert world.hub.metrics.values()["protocol_errors"] == 0
             await until(lambda: not world.hub.connections)
             assert world.hub.subscribers("news") == 0
 

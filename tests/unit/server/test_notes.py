@@ -42,6 +42,11 @@ def test_the_rule_that_holds_without_channel_blocks_is_said() -> None:
     assert note.startswith("whoever is logged in may subscribe to every channel, and no client may publish")
 
 
+def test_channels_without_a_block_are_pointed_out() -> None:
+    (note,) = realtime_notes([replace(QUIET, channels=(ChannelRule(parse_pattern("news.*")),))], [8080])
+    assert note.startswith("channels that match no channel block are open to whoever is logged in")
+
+
 def test_the_newer_seed_needs_the_envelope() -> None:
     (note,) = realtime_notes([_settings("broadcast_secret s", "allowed_origins http://a")], [8080])
     assert "broadcast_secret and allowed_origins without wire" in note
