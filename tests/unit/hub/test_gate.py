@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.connections import NotingOwner, ScriptedConnection
 from tornado_realtime.connection import Connection
@@ -127,6 +129,34 @@ def test_behind_a_yes_whoever_is_subscribed_is_not_asked_about() -> None:
         yard.say("+a", "+a", "+a")
         await yard.decide()
         assert (yard.done, yard.asked) == (["+a", "+a", "+a"], [])
+
+    run(main())
+
+
+@given(
+    st.lists(
+        st.sampled_from(["+a", "-a", "+b", "-b", "+c"]) | st.tuples(st.integers(0, 3), st.booleans()),
+        max_size=40,
+    )
+)
+def test_whatever_comes_and_whenever_it_is_decided_each_channel_keeps_its_order(
+    steps: list[str | tuple[int, bool]],
+) -> None:
+    async def main() -> None:
+        yard = Yard()
+        for step in steps:
+            if isinstance(step, str):
+                yard.say(step)
+            elif yard.asked:
+                index, answer = step
+                await yard.decide(None if answer else NO, index % len(yard.asked))
+        while yard.asked:
+            await yard.decide()
+        assert yard.gate.waiting == 0
+        for channel in "abc":
+            said = [step for step in steps if isinstance(step, str) and step[1] == channel]
+            done = [event.split()[0] for event in yard.done if event[1] == channel]
+            assert [event.replace("!", "+") for event in done] == said
 
     run(main())
 
