@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.crc import key_slot
-from redis.exceptions import ClusterDownError, MovedError
+from redis.exceptions import AskError, ClusterDownError, MovedError, ResponseError, TryAgainError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.dialect import CHUNK, PLAIN, SHARDED
@@ -329,7 +330,8 @@ def test_what_nobody_got_because_the_topic_was_given_away_is_not_taken() -> None
     asyncio.run(scenario())
 
 
-def test_what_another_node_serves_is_sent_back_and_owed_no_longer() -> None:
+@pytest.mark.parametrize("answer", [moved(A), AskError("1 10.0.0.2:7001"), TryAgainError("in a moment")])
+def test_what_another_node_serves_is_sent_back_and_owed_no_longer(answer: ResponseError) -> None:
     async def scenario() -> None:
         async with online() as world:
             first, second, third = world.parcel("a"), world.parcel("b"), world.parcel("b")
@@ -338,7 +340,7 @@ def test_what_another_node_serves_is_sent_back_and_owed_no_longer() -> None:
             assert world.publisher.owes(key_slot(A))
             await turns()
             assert world.publisher.owes(key_slot(A))
-            world.mouth.answer(moved(A), 1, ClusterDownError("The cluster is down"))
+            world.mouth.answer(answer, 1, ClusterDownError("The cluster is down"))
             await turns()
             assert world.sent_back == [first]
             assert not first.taken.done()
