@@ -396,6 +396,8 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 def test_a_redis_address_that_makes_no_sense_is_found_at_once() -> None:
     with pytest.raises(ConfigError, match=r"^go_handler:3: "):
         Realtime.from_caddyfile("go_handler {\n driver redis\n redis_address http://x\n}", env={})
+    with pytest.raises(ConfigError, match=r"^go_handler:3: .* a host is missing"):
+        Realtime.from_caddyfile("go_handler {\n driver redis\n redis_address redis-cluster://a,,b\n}", env={})
     with pytest.raises(ConfigError, match=r"^[^:]*redis"):
         Realtime(driver="redis", redis_address="http://x")
 
