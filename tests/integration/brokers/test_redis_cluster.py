@@ -18,6 +18,7 @@ from tests.support.broker_world import Collector, eventually, run
 from tests.support.redis_cluster import Node, RedisCluster
 from tests.support.redis_server import RedisServer, free_port
 from tornado_realtime.brokers.redis import RedisBroker
+from tornado_realtime.brokers.redis.cluster import Cluster
 from tornado_realtime.brokers.redis.link import Timing
 from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.errors import BrokerUnavailableError
@@ -366,6 +367,21 @@ def test_a_seed_that_is_gone_is_passed_over(shared_cluster: RedisCluster) -> Non
     async def scenario() -> None:
         await broker.start(Collector())
         await eventually(lambda: accepted(broker, "news"))
+
+    run(scenario(), broker)
+
+
+def test_a_part_that_is_cut_off_is_not_ready_though_it_answers(shared_cluster: RedisCluster) -> None:
+    broker = RedisBroker(shared_cluster.address, timing=BRISK)
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        await eventually(lambda: broker.health.ready)
+        cluster = broker._carrier
+        assert isinstance(cluster, Cluster)
+        cluster._found(replace(cluster._topology, well=False))
+        assert broker.health.reason == "the Redis cluster says that it is down"
+        await eventually(lambda: broker.health.ready)
 
     run(scenario(), broker)
 

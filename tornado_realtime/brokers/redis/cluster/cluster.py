@@ -127,7 +127,8 @@ class Cluster:
             return self._guide.unknown
         if unserved := self._carriers.count(self._nowhere):
             return f"nobody serves {unserved} slots of the Redis cluster"
-        return next(filter(None, (shard.trouble for shard in self._shards.values())), "")
+        troubles = (shard.trouble for shard in self._shards.values())
+        return next(filter(None, troubles), "" if self._topology.well else self._guide.unwell)
 
     @property
     def probe_seconds(self) -> float:

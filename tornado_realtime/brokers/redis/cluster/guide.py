@@ -28,12 +28,14 @@ class Guide(Protocol):
         questions: Commands, each with one reply.
         pause: Seconds between two questions while all is well, at most.
         unknown: Why the node is not ready as long as there was no answer; for everybody.
+        unwell: Why it is not when who answers says that it is not well; empty where that is no trouble.
         silence: What is logged when nobody answers; with the place and the reason.
     """
 
     questions: tuple[Command, ...]
     pause: float
     unknown: str
+    unwell: str
     silence: str
 
     def whom(self, place: Place) -> RedisAddress:
@@ -61,6 +63,8 @@ class ClusterGuide:
 
     questions: tuple[Command, ...] = QUESTIONS
     unknown = "it is not known who serves what in the Redis cluster"
+    # A part that is cut off from the majority takes publications, and nobody else hears them.
+    unwell = "the Redis cluster says that it is down"
     silence = (
         "no node of the Redis cluster at %s says who serves what (the last: %s); publications are refused"
     )
@@ -111,6 +115,7 @@ class SentinelGuide:
 
     pause = 1.0
     unknown = "the Sentinels name no Redis primary that is up"
+    unwell = ""
     silence = "no Sentinel of %s says where the primary is (the last: %s); publications are refused"
 
     def __init__(self, address: RedisAddress, clock: Callable[[], float] = time.monotonic) -> None:
