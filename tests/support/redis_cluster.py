@@ -6,14 +6,16 @@ meeting to wait for, only the two seconds that Redis itself waits before a clust
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.redis_server import START_TIMEOUT, RedisServer, free_port
+from tests.support.redis_server import START_TIMEOUT, RedisServer
 
 SLOTS = 16384
 NODE_TIMEOUT_MS = 600
@@ -175,7 +177,7 @@ class RedisCluster:
         number = len(self.nodes)
         home = folder / f"node-{number}"
         home.mkdir()
-        bus = free_port()
+        bus = quiet_port()
         options = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]
         options += ["--cluster-port", str(bus), "--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
         options += ["--cluster-allow-replica-migration", "no", "--repl-diskless-sync-delay", "0"]
@@ -186,6 +188,7 @@ class RedisCluster:
         if self.certificate:
             options += ["--tls-cluster", "yes", "--tls-ca-cert-file", str(self.certificate[0])]
         server = RedisServer(home, password=self.password, certificate=self.certificate, options=options)
+        server.port = quiet_port()
         self.nodes.append(Node(server, f"{number + 1:040x}", bus))
         return self.nodes[-1]
 
@@ -193,6 +196,19 @@ class RedisCluster:
         lines = [other.line(number, myself=other is node) for number, other in enumerate(self.nodes, 1)]
         lines.append(f"vars currentEpoch {len(self.nodes)} lastVoteEpoch 0")
         (node.server.folder / "nodes.conf").write_text("\n".join(lines) + "\n")
+
+
+def quiet_port() -> int:
+    """A TCP port that nobody listens on, from below those that the kernel hands out.
+
+    A cluster must know all its ports before its first node starts; meanwhile the kernel would give one
+    of its own to somebody else.
+    """
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _packed(words: Sequence[str]) -> bytes:
