@@ -47,6 +47,29 @@ def test_the_message_is_the_payload_and_the_channel_has_a_prefix(shared_redis: R
     run(scenario(), broker)
 
 
+def test_what_nodes_say_does_not_reach_those_who_listen_to_all_channels(shared_redis: RedisServer) -> None:
+    """As nodes of the seed do."""
+    broker = RedisBroker(shared_redis.address, timing=Timing(canary=0.1))
+
+    async def scenario() -> None:
+        sink = Collector()
+        async with observer(shared_redis.address) as client:
+            listener = client.pubsub()
+            await listener.psubscribe("realtime:*")
+            await listener.get_message(timeout=5)
+            await broker.start(sink)
+            await eventually(lambda: broker.health.ready)  # so a probe went there and back
+            await broker.tell(b"to all")
+            await broker.tell(b"to one", broker.node_id)
+            await sink.wait_for_notes(2)
+            await broker.publish(Publication("news", b"a publication"))
+            message = await listener.get_message(timeout=5)
+            assert message["data"] == b"a publication"
+            await listener.aclose()
+
+    run(scenario(), broker)
+
+
 def test_publications_of_others_arrive(shared_redis: RedisServer) -> None:
     broker = RedisBroker(shared_redis.address)
 
