@@ -84,6 +84,7 @@ class Hub:
         self._losses = LossLog(loop.time)
         self._gate = Gate(authorizer, self, limits.channels_size)
         self._refusals = RefusalLog(loop.time, "subscription refused by %s%s%s")
+        self._floods = RefusalLog(loop.time, "client closed because %s%s%s", logging.WARNING)
         self._meter: Meter[Connection] | None = Meter(limits.messages, loop.time) if limits.messages else None
         self.admission = Admission(
             quotas or Quotas(), self.connections, self.users, self._counters, loop.time
@@ -336,7 +337,7 @@ class Hub:
 
     def _flooded(self, connection: Connection, why: str) -> None:
         self._counters.clients_flooding += 1
-        logger.warning("client closed: %s", why)
+        self._floods.refused(why)
         connection.close(connection.wire.farewell(Farewell.FLOOD), discard=True)
 
     def _leave(self, connection: Connection, channel: str) -> None:

@@ -78,3 +78,19 @@ def test_a_page_may_subscribe_to_all_its_channels_at_once() -> None:
                 assert await client.text() == f'{{"type":"subscribed","channel":"c{number}"}}'.encode()
 
     asyncio.run(main())
+
+
+def test_a_crowd_that_floods_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with serving(realtime(message_rate=RATE)) as world:
+            for _ in range(3):
+                client = await world.open()
+                for _ in range(6):
+                    await client.say("x")
+                assert await client.closed_with() == (1008, "too many messages")
+            assert world.hub.metrics.values()["clients_flooding"] == 3
+
+    asyncio.run(main())
+    assert [line for line in caplog.messages if "closed" in line] == [
+        "client closed because it sends faster than message_rate"
+    ]
