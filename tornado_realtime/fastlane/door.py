@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds between looks at the clock; every time limit is kept to within one of them, none ends early.
 TICK = 1.0
+# Seconds in which a new connection has to begin its first request: whoever only holds descriptors is let go.
+FIRST = 30.0
 # Seconds that the peer of a refused request has to take the answer and close.
 LINGER = 2.0
 # Connections ended in one turn of the loop.
@@ -63,6 +65,7 @@ class LaneDoor:
             State.CLOSE: LINGER,
         }
         self.ticks = tuple(math.ceil(limits[state] / TICK) for state in sorted(limits))
+        self._first_ticks = math.ceil(min(FIRST, plan.idle_seconds) / TICK)
         for lane in self.lanes:
             lane.judge_again()
 
@@ -80,6 +83,7 @@ class LaneDoor:
 
     def _open(self, sock: socket.socket, address: Any) -> None:
         lane = Lane(self, sock, address)
+        lane.ticks_left = self._first_ticks
         self._poller.add(sock.fileno(), lane)
         self.lanes[lane] = None
         if self._timer is None:

@@ -177,18 +177,28 @@ def test_who_is_refused_and_closes_is_gone_at_once() -> None:
     assert not sock.is_open and not lanes.door.lanes
 
 
-def test_who_sends_nothing_has_the_idle_time() -> None:
-    lanes = Lanes(idle_seconds=300.0)
+@pytest.mark.parametrize(("idle", "seconds"), [(300.0, 30.0), (5.0, 5.0)])
+def test_who_sends_nothing_at_all_is_not_kept_long(idle: float, seconds: float) -> None:
+    lanes = Lanes(idle_seconds=idle)
     sock = lanes.accept()
+    lanes.loop.advance_to(seconds)
+    assert sock.is_open
+    lanes.loop.advance_to(seconds + 1)
+    assert (sock.is_open, sock.sent, lanes.handed) == (False, b"", [])
+
+
+def test_who_has_asked_has_the_idle_time() -> None:
+    lanes = Lanes(idle_seconds=300.0)
+    sock = lanes.accept(PUBLISH)
     lanes.loop.advance_to(300.0)
     assert sock.is_open
     lanes.loop.advance_to(301.0)
-    assert (sock.is_open, sock.sent, lanes.handed) == (False, b"", [])
+    assert (sock.is_open, lanes.handed) == (False, [])
 
 
 def test_the_idle_time_begins_anew_with_each_request() -> None:
     lanes = Lanes(idle_seconds=300.0)
-    sock = lanes.accept()
+    sock = lanes.accept(PUBLISH)
     for _ in range(3):
         lanes.loop.advance_to(lanes.loop.time() + 200.0)
         lanes.feed(sock, PUBLISH)
