@@ -18,6 +18,7 @@ def limits_of(settings: Settings) -> Limits:
         drop_oldest=settings.slow_consumer == "drop_oldest",
         channels_size=settings.max_channels,
         messages=settings.message_rate,
+        publication_bytes=settings.max_publication_size_bytes,
     )
 
 

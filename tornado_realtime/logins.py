@@ -58,7 +58,7 @@ def make_authenticator(
     tickets: Tickets | None,
     revocations: Revocations,
     metrics: Registry,
-) -> Authenticator:
+) -> Login:
     """What tells who somebody is.
 
     Args:

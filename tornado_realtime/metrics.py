@@ -28,6 +28,9 @@ _HELP: Mapping[str, str] = {
     "logins_expired": "Connections closed because their login ran out.",
     "subscriptions_refused": "Subscriptions refused because a rule says so, or nobody could decide.",
     "subscriptions_over_limit": "Subscriptions refused for max_channels, or for the channel's name.",
+    "subscriptions_revoked": "Subscriptions ended because a new login may not have them.",
+    "client_publications": "Publications that clients made.",
+    "client_publications_refused": "Publications of clients refused because a rule says so, or for a limit.",
     "protocol_errors": "Clients closed for breaking the protocol, or for a message above max_message_size.",
     "clients_flooding": "Clients closed because they sent more than they may.",
     "publications_rejected": "Publications of this node that the broker did not take.",
@@ -101,6 +104,9 @@ class Counters:
     node_messages_ignored: int = 0
     subscriptions_refused: int = 0
     subscriptions_over_limit: int = 0
+    subscriptions_revoked: int = 0
+    client_publications: int = 0
+    client_publications_refused: int = 0
     protocol_errors: int = 0
     clients_flooding: int = 0
     origins_refused: int = 0

@@ -14,6 +14,21 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """The client that published something.
+
+    Attributes:
+        user: Its user's id; empty for nobody in particular.
+        client: Its connection's public name.
+        echo: Whether it wants its own publication, too.
+    """
+
+    user: str
+    client: str
+    echo: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """One message on one channel, as a broker carries it.
 
@@ -21,11 +36,13 @@ class Publication:
         channel: Name, not empty.
         data: The message exactly as published: UTF-8 text, not empty.
         position: Where it stands in the channel's stream; None on a channel without history.
+        sender: The client that published it; None for the application.
     """
 
     channel: str
     data: bytes
     position: Position | None = None
+    sender: Sender | None = None
 
 
 @dataclass(frozen=True, slots=True)

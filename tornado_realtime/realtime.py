@@ -25,14 +25,18 @@ from tornado_realtime.auth import (
     Authenticator,
     Authorize,
     Authorizer,
+    Login,
+    User,
 )
 from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.bounds import limits_of, quotas_of
 from tornado_realtime.brokers.base import Broker
-from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.caddyfile import parse_block
+from tornado_realtime.carriers import check_broker, make_broker
 from tornado_realtime.channels import BAD_NAME, is_good_name
 from tornado_realtime.errors import (
+    AuthRefusedError,
+    AuthUnavailableError,
     BrokerClosedError,
     ConfigError,
     InvalidPublicationError,
@@ -48,6 +52,7 @@ from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
 from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
 from tornado_realtime.hub import Hub
+from tornado_realtime.hub.talk import TokenLogin
 from tornado_realtime.logins import make_authenticator, make_authorizer, make_tickets, read_keys
 from tornado_realtime.publication import Publication
 from tornado_realtime.settings import (
@@ -105,17 +110,18 @@ class Realtime:
         self._closing: asyncio.Future[None] | None = None
         self._is_draining = False
         self._hub: Hub | None = None
+        self._login: Login | None = None
         self._authenticator: Authenticator | None = None
         self._authorizer: Authorizer | None = None
         self._disconnector: Disconnector | None = None
         self.revocations = Revocations()
         # Where tornado_realtime.testing plugs in.
-        self._broker_maker: Callable[[Settings], Broker] = _make_broker
+        self._broker_maker: Callable[[Settings], Broker] = make_broker
         self._authenticator_wrapper: Callable[[Authenticator], Authenticator] | None = None
         self._keys = read_keys(self.settings)
         check_risks(self.settings)
         self._tickets = make_tickets(self.settings, authenticate)
-        _check_broker(self.settings)
+        check_broker(self.settings)
 
     @classmethod
     def from_caddyfile(
@@ -256,6 +262,7 @@ class Realtime:
             self.settings, self._keys, self._authenticate, self._tickets, self.revocations, metrics
         )
         self._authenticator = authenticator = wrap(login) if wrap is not None else login
+        self._login = login
         self._disconnector = Disconnector(self._hub, self.revocations, authenticator.forget)
         try:
             await self._hub.start()
@@ -296,7 +303,7 @@ class Realtime:
             timeout: Seconds they have to take it.
         """
         hub, self._hub = self._hub, None
-        authenticator, self._authenticator = self._authenticator, None
+        authenticator, self._authenticator, self._login = self._authenticator, None, None
         disconnector, self._disconnector = self._disconnector, None
         authorizer, self._authorizer = self._authorizer, None
         for part in (authenticator, authorizer):
@@ -445,32 +452,27 @@ class Realtime:
             limits_of(self.settings),
             authorizer=self._make_authorizer(),
             quotas=quotas_of(self.settings),
+            token_login=self._token_login,
         )
+
+    @property
+    def _token_login(self) -> TokenLogin | None:
+        """How clients prolong their logins, where tokens are read here."""
+        if self.settings.jwt is None or self._authenticate is not None:
+            return None
+        return self._read_token
+
+    async def _read_token(self, token: str) -> User:
+        if self._login is None:
+            raise AuthUnavailableError("the realtime instance is closed")
+        user = await self._login.read_token(token)
+        if self.revocations.refuses(user):
+            raise AuthRefusedError("the login was revoked", "revoked")
+        return user
 
     def _make_authorizer(self) -> Authorizer:
         self._authorizer = make_authorizer(self.settings, self._keys, self._authorize)
         return self._authorizer
-
-
-def _make_broker(settings: Settings) -> Broker:
-    if settings.driver == "memory":
-        return MemoryBroker()
-    # Loading the Redis client takes a tenth of a second that only its users should pay.
-    from tornado_realtime.brokers.redis import RedisBroker, Timing
-
-    timing = Timing(canary=settings.canary)
-    return RedisBroker(settings.redis_address, publish_timeout=settings.publish_timeout, timing=timing)
-
-
-def _check_broker(settings: Settings) -> None:
-    """Make sure that a broker can be made, so that a bad address is a configuration error with its place."""
-    try:
-        _make_broker(settings)
-    except ConfigError as error:
-        segment = settings.written("redis_address")
-        if segment is not None:
-            raise segment.error(error.message) from error
-        raise
 
 
 def _read(path: str) -> str:

@@ -25,6 +25,9 @@ class NotingOwner(Owner):
         self.messages: list[tuple[bytes, bool]] = []
         self.on_overflow: Callable[[Connection], None] = lambda connection: None
 
+    def begun(self, connection: Connection) -> None:
+        pass
+
     def received(self, connection: Connection, message: bytes, is_text: bool) -> None:
         self.messages.append((message, is_text))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import jwt
 
+from tests.unit.wire.client_frames import client_frame
+
 SECRET = "s3cret"
 JWT_SECRET = "a secret of at least thirty-two bytes"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -84,6 +86,8 @@ LENGTH_FIRST = publish("-X-Broadcast-Secret", f"X-Broadcast-Secret: {SECRET}", "
 """A publish request whose length is followed by what matters."""
 UPGRADE = upgrade()
 PAGE = head("GET /page?x=1 HTTP/1.1", "Host: localhost")
+V1_SUBSCRIBE = client_frame(b'{"action":"subscribe","id":1,"channel":"a"}')
+V1 = "Sec-WebSocket-Protocol: realtime.v1.json"
 LAST = head("GET /last HTTP/1.1", "Host: localhost", "Connection: close")
 CLOSE_FRAME = b"\x88\x82aaaa" + bytes((0x03 ^ 0x61, 0xE8 ^ 0x61))
 
@@ -144,6 +148,15 @@ WELL_SHAPED: dict[str, tuple[bytes, ...]] = {
         ),
         CLOSE_FRAME,
     ),
+    "v1": (upgrade(V1), client_frame(b'{"action":"ping","id":1}'), CLOSE_FRAME),
+    "v1 with more": (
+        upgrade(V1) + client_frame(b'{"action":"subscribe","id":1,"channel":"a"}') + CLOSE_FRAME,
+    ),
+    "v1 beside a token": (
+        upgrade("-Cookie", f"Sec-WebSocket-Protocol: bearer.{token('u8')}, realtime.v1.json"),
+        CLOSE_FRAME,
+    ),
+    "unknown subprotocols": (upgrade("Sec-WebSocket-Protocol: chat, realtime.v2.json"), CLOSE_FRAME),
     "behind a proxy": (upgrade("X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https"), CLOSE_FRAME),
     "charset": (publish("Content-Type: application/x-www-form-urlencoded; charset=UTF-8"), LAST),
     "type in capitals": (publish("Content-Type: Application/X-WWW-Form-Urlencoded"), LAST),

@@ -211,6 +211,7 @@ class TunedRealtime(Realtime):
             poller,
             self._make_authorizer(),
             quotas_of(self.settings),
+            self._token_login,
         )
 
 

@@ -28,6 +28,7 @@ LAST_TURNS = 25
 # The same, in turns and in seconds, while a request is in the works; then it waits for more of its body.
 BUSY_TURNS = 300
 PATIENCE = 0.1
+NAME = re.compile(rb'"client":"[A-Za-z0-9_-]{12}"')
 DATE = re.compile(rb"\r\nDate: [^\r]*")
 
 
@@ -105,6 +106,7 @@ class Road:
                 received += more
                 if end:
                     break
+            received = NAME.sub(b'"client":"-"', received)
             return DATE.sub(b"\r\nDate: -", received) + (end or b"|open")
 
     async def _listen(self, sock: socket.socket, turns: int, is_last: bool) -> tuple[bytes, bytes]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from jwt import ExpiredSignatureError
+
 from tornado_realtime.auth.claims import CHANNEL_CLAIM, TokenRule, read_claims, signatures
 from tornado_realtime.auth.keys import BAD_TOKEN, Key, Keys
 from tornado_realtime.auth.user import User, checked_user, kept_claims
@@ -72,6 +74,8 @@ class TokenReader:
     def _verify(self, token: str, key: Key) -> User:
         try:
             return self._user(self._claims(token, key))
+        except ExpiredSignatureError as error:
+            raise AuthRefusedError("the token has run out", "expired") from error
         except (*BAD_TOKEN, AuthInvalidError) as error:
             raise AuthRefusedError(f"the token is not valid: {type(error).__name__}", "token") from error
 

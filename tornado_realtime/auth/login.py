@@ -77,6 +77,17 @@ class Login:
         if self._application is not None:
             self._application.forget(user)
 
+    async def read_token(self, token: str) -> User:
+        """The user that a token names which a client shows later, to prolong its login.
+
+        Raises:
+            AuthRefusedError: It is not valid, or tokens are not read here.
+            AuthUnavailableError: Its key cannot be fetched now.
+        """
+        if self._tokens is None:
+            raise AuthRefusedError("tokens are not read here", "token")
+        return await self._tokens.read(token)
+
     def close(self) -> None:
         """See Authenticator."""
         for part in (self._tokens, self._application):

@@ -35,6 +35,7 @@ class Limits:
         drop_oldest: Whether a slow client loses what waited longest, instead of its connection.
         channels_size: Most channels that a client may be subscribed to.
         messages: How often a client may send something; None for any time.
+        publication_bytes: Longest message that a client may publish.
     """
 
     message_bytes: int = 512
@@ -43,6 +44,7 @@ class Limits:
     drop_oldest: bool = False
     channels_size: int = 128
     messages: Rate | None = None
+    publication_bytes: int = 1024 * 1024
 
 
 class Phase(IntEnum):
@@ -57,6 +59,9 @@ class Owner(Protocol):
     """What a connection tells; the hub is one. None of these may raise or wait."""
 
     limits: Limits
+
+    def begun(self, connection: Connection) -> None:
+        """It is watched now, and nothing was read yet."""
 
     def received(self, connection: Connection, message: bytes, is_text: bool) -> None:
         """A whole message came in."""
@@ -112,7 +117,7 @@ class Connection(ABC):
 
     def __init__(self, owner: Owner, wire: Wire, user: Any) -> None:
         self._owner = owner
-        self._decoder = Decoder(owner.limits.message_bytes)
+        self._decoder = Decoder(wire.message_bytes or owner.limits.message_bytes)
         self._peer_closed = False
         self.wire = wire
         self.user = user

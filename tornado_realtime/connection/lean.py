@@ -51,6 +51,7 @@ class LeanConnection(Connection):
             logger.exception("a connection cannot be watched and is dropped")
             self.abort()
             return
+        self._owner.begun(self)
         if early:
             self.receive(early)
 

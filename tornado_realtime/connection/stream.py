@@ -35,6 +35,7 @@ class StreamConnection(Connection):
 
     def begin(self, early: bytes = b"") -> None:
         """See Connection."""
+        self._owner.begun(self)
         if early:
             self.receive(early)
         self._read()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tornado_realtime.errors import AuthError, BrokerClosedError, HandshakeError
 from tornado_realtime.origins import origin_allowed
+from tornado_realtime.wire.dialects import negotiated
 from tornado_realtime.wire.handshake import check_upgrade
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tornado_realtime.fastlane.head import Fields
     from tornado_realtime.fastlane.plan import LanePath, LanePlan
     from tornado_realtime.handlers.websocket import SocketDoor
+    from tornado_realtime.wire.base import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Greeting:
         door: Where the connection goes.
         user: Whose it is.
         accept: What proves that the handshake was understood.
+        wire: What the client will speak.
         address: The visitor's, as far as it matters.
         cookie: The Set-Cookie of the answer; empty for none.
     """
@@ -31,6 +34,7 @@ class Greeting:
     door: SocketDoor
     user: User
     accept: str
+    wire: Wire
     address: str
     cookie: str = ""
 
@@ -65,4 +69,5 @@ def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting
     # Whatever goes to Tornado is counted there.
     admission.begun(address)
     cookie = door.ticket_cookie(fields, user, peer, is_tls=False)
-    return Greeting(door, door.kept(user, peer, fields), accept, address, cookie)
+    user = door.kept(user, peer, fields)
+    return Greeting(door, user, accept, negotiated(fields, door.wire), address, cookie)

@@ -41,6 +41,7 @@ UPGRADE_FIELDS = _COMMON | {
     "sec-gpc",
     "sec-websocket-extensions",
     "sec-websocket-key",
+    "sec-websocket-protocol",
     "sec-websocket-version",
     "upgrade",
     "x-forwarded-for",

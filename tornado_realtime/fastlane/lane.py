@@ -226,7 +226,7 @@ class Lane:
 
     def _upgrade(self, greeting: Greeting, begin: int) -> State:
         """Make this a WebSocket, whose first bytes may be there already, from ``begin`` on."""
-        answer = response_101(greeting.accept, cookie=greeting.cookie)
+        answer = response_101(greeting.accept, greeting.wire.subprotocol, greeting.cookie)
         try:
             if self._sock.send(answer) != len(answer):
                 raise BrokenPipeError("the socket took half an answer")
@@ -238,5 +238,6 @@ class Lane:
             self.abort()
             return _DONE
         self._door.forget(self, self._sock.fileno())
-        adopt(greeting.door, self._sock.detach(), greeting.user, self._buffer[begin:], greeting.address)
+        early, address = self._buffer[begin:], greeting.address
+        adopt(greeting.door, self._sock.detach(), greeting.user, greeting.wire, early, address)
         return _DONE

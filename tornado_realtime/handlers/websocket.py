@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,9 +23,11 @@ from tornado_realtime.errors import AuthBusyError, AuthError, HandshakeError
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
 from tornado_realtime.hub.admission import Full
+from tornado_realtime.hub.heart import login_end
 from tornado_realtime.origins import origin_allowed
 from tornado_realtime.peers import HeaderLines, Network, forwarded_client, plain_address
 from tornado_realtime.wire.base import Wire
+from tornado_realtime.wire.dialects import negotiated
 from tornado_realtime.wire.handshake import check_upgrade, response_101
 
 logger = logging.getLogger(__name__)
@@ -152,17 +153,18 @@ class SocketHandler(PlainHandler, WebSocketHandler):
         request = self.request
         is_tls = request.protocol == "https"
         cookie = door.ticket_cookie(request.headers, user, peer_of(request), is_tls=is_tls)
+        wire = negotiated(self.request.headers, door.wire)
         stream = self.detach()
         # A handler that finishes does this; without it each handshake leaves 14 KiB to the collector.
         self.ui = ObjectDict()
         try:
-            stream.write(response_101(accept, cookie=cookie))
+            stream.write(response_101(accept, wire.subprotocol, cookie))
         except StreamClosedError:
             return
-        connect(door, stream, user, address)
+        connect(door, stream, user, wire, address)
 
 
-def connect(door: SocketDoor, stream: IOStream, user: User, address: str = "") -> None:
+def connect(door: SocketDoor, stream: IOStream, user: User, wire: Wire, address: str) -> None:
     """Make a connection of a stream on which the handshake is done.
 
     A plain stream is left behind: its socket lives on in a connection of some hundred bytes. Any
@@ -173,7 +175,7 @@ def connect(door: SocketDoor, stream: IOStream, user: User, address: str = "") -
         return
     tune(stream.socket)
     if type(stream) not in PLAIN_STREAMS or stream.writing():
-        _begin(door.hub, StreamConnection(door.hub, door.wire, user, stream), user, b"", address)
+        _begin(door.hub, StreamConnection(door.hub, wire, user, stream), user, b"", address)
         return
     early = _take_early_bytes(stream)
     try:
@@ -184,17 +186,16 @@ def connect(door: SocketDoor, stream: IOStream, user: User, address: str = "") -
         early = None
     stream.close()
     if early is not None:
-        adopt(door, fd, user, early, address)
+        adopt(door, fd, user, wire, early, address)
 
 
-def adopt(door: SocketDoor, fd: int, user: User, early: bytes, address: str = "") -> None:
+def adopt(door: SocketDoor, fd: int, user: User, wire: Wire, early: bytes, address: str) -> None:
     """Make a connection of a bare descriptor on which the handshake is done; it is the connection's now."""
-    _begin(door.hub, LeanConnection(door.hub, door.wire, user, fd, door.hub.poller), user, early, address)
+    _begin(door.hub, LeanConnection(door.hub, wire, user, fd, door.hub.poller), user, early, address)
 
 
 def _begin(hub: Hub, connection: Connection, user: User, early: bytes, address: str) -> None:
-    if user.expires is not None:
-        connection.expires = asyncio.get_running_loop().time() + user.expires - time.time()
+    connection.expires = login_end(user, asyncio.get_running_loop().time())
     hub.admission.opened(connection, address)
     hub.opened(connection)
     connection.begin(early)

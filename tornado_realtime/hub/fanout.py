@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tornado_realtime.metrics import Counters
@@ -194,6 +195,22 @@ class Fanout:
             return
         channel.pending.append(publication)
         if not channel.queued:
+            self._queue(channel)
+
+    def deliver_except(self, publication: Publication, connection: Connection | None) -> None:
+        """The same, for all but one subscriber; None for one that is not on this node."""
+        channel = self.channels.get(publication.channel)
+        if connection is None or channel is None:
+            self.deliver(publication)
+            return
+        if channel.pending:
+            self._seal(channel)
+        before = len(channel.jobs)
+        channel.pending.append(publication)
+        self._seal(channel)
+        for job in islice(channel.jobs, before, None):
+            job.left.add(connection)
+        if channel.jobs and not channel.queued:
             self._queue(channel)
 
     def mark(self, name: str) -> None:

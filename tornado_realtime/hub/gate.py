@@ -1,7 +1,8 @@
 """Commands about channels: judged before they are carried out, in order on each channel of a connection.
 
 What can be decided at once is carried out at once. While a decision is waited for, what the same client sends
-about the same channel waits behind it; other channels and other clients do not.
+about the same channel waits behind it; other channels and other clients do not. Publications do not wait
+until the broker took those before them, as it keeps their order; their replies, and other commands, do.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tornado_realtime.channels import is_good_name
-from tornado_realtime.wire.commands import Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import ChannelCommand, Publish, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial, Refusal
 
 if TYPE_CHECKING:
@@ -23,10 +25,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Answer = Refusal | None
-ChannelCommand = Subscribe | Unsubscribe
+Reply = Callable[[], None]
+
+# Characters of a token that is kept, to be judged again with the client's next login.
+KEPT_TOKEN_SIZE = 2048
 
 _BAD_NAME = Refusal(Denial.BAD_NAME, "channel names: 1 to 255 bytes, no control characters")
+_NO_PUBLISHERS = Refusal(Denial.FORBIDDEN, "nobody says who may publish")
 _FAILED = Refusal(Denial.UNDECIDED, "the decision failed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Recheck:
+    """Whether a client still may be subscribed to ``channel``.
+
+    Attributes:
+        token: What it showed for it.
+    """
+
+    channel: str
+    token: str
+
+
+_Judged = Subscribe | Publish | _Recheck
+_Command = ChannelCommand | _Recheck
 
 
 class Authorizer(Protocol):
@@ -41,13 +63,22 @@ class Authorizer(Protocol):
 class Steps(Protocol):
     """What is done about a command once it is decided; the hub does it."""
 
-    def subscribe(self, connection: Connection, channel: str) -> None:
+    def subscribe(self, connection: Connection, command: Subscribe) -> None:
         """Subscribe, once or again, and confirm."""
 
-    def unsubscribe(self, connection: Connection, channel: str) -> None:
+    def unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
         """Unsubscribe and confirm."""
 
-    def refuse(self, connection: Connection, channel: str, refusal: Refusal) -> None:
+    def publish_for(self, connection: Connection, command: Publish) -> asyncio.Future[Reply] | None:
+        """Publish, and confirm; or begin to, and return what will know how to do the rest.
+
+        Publications that were begun keep their order. The future is not cancelled, and does not fail.
+        """
+
+    def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:
+        """End a subscription that is not allowed any more."""
+
+    def refuse(self, connection: Connection, command: ChannelCommand, refusal: Refusal) -> None:
         """Tell the client no."""
 
     def overrun(self, connection: Connection) -> None:
@@ -55,24 +86,37 @@ class Steps(Protocol):
 
 
 class _Line:
-    """What waits on one connection: a decision for each channel, and the commands behind it."""
+    """What waits on one connection: on each channel a decision, or publications, and the commands behind."""
 
-    __slots__ = ("behind", "deciding", "size")
+    __slots__ = ("behind", "deciding", "publishing", "size")
 
     def __init__(self) -> None:
         self.deciding: dict[str, asyncio.Future[Answer]] = {}
-        self.behind: dict[str, deque[ChannelCommand]] = {}
+        self.publishing: dict[str, deque[asyncio.Future[Reply]]] = {}
+        self.behind: dict[str, deque[_Command]] = {}
         self.size = 0
+
+    def holds(self, command: _Command) -> bool:
+        """Whether ``command`` has to wait; a publication does not wait for publications."""
+        channel = command.channel
+        if channel in self.deciding or channel in self.behind:
+            return True
+        return channel in self.publishing and not isinstance(command, Publish)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not (self.deciding or self.publishing or self.behind)
 
 
 class Gate:
     """Where every command about a channel passes.
 
     Args:
-        authorizer: Decides; None lets everybody subscribe to everything.
+        authorizer: Decides; None lets everybody subscribe to everything, and publish nothing.
         steps: Carries out.
         channels_size: How many channels one connection may have, those it waits for included. As many
-            commands may wait behind decisions.
+            commands may wait behind decisions, or for the broker.
     """
 
     def __init__(self, authorizer: Authorizer | None, steps: Steps, channels_size: int) -> None:
@@ -80,20 +124,26 @@ class Gate:
         self._steps = steps
         self._channels_size = channels_size
         self._lines: dict[Connection, _Line] = {}
+        # What clients showed for channels, where they may be judged again.
+        self._shown: dict[Connection, dict[str, str]] = {}
 
-    def take(self, connection: Connection, command: ChannelCommand) -> None:
+    def take(self, connection: Connection, command: _Command) -> None:
         """Carry out, refuse, or keep a command until what is before it is decided."""
         line = self._lines.get(connection)
-        if line is None or command.channel not in line.deciding:
+        if line is None or not line.holds(command):
             self._begin(connection, command)
-        elif line.size >= self._channels_size:
-            self._steps.overrun(connection)
-        else:
+        elif self._has_room(connection, line):
             line.size += 1
             line.behind.setdefault(command.channel, deque()).append(command)
 
+    def judge_again(self, connection: Connection) -> None:
+        """Its user is another, in a way: what it is subscribed to is decided anew."""
+        for channel in tuple(connection.channels):
+            self.take(connection, _Recheck(channel, self._shown.get(connection, {}).get(channel, "")))
+
     def forget(self, connection: Connection) -> None:
-        """It is over: nothing that waits is decided or carried out any more."""
+        """It is over: nothing that waits is decided or carried out any more; what is begun, is."""
+        self._shown.pop(connection, None)
         line = self._lines.pop(connection, None)
         if line is not None:
             for deciding in line.deciding.values():
@@ -104,20 +154,34 @@ class Gate:
         """How many decisions are waited for."""
         return sum(len(line.deciding) for line in self._lines.values())
 
-    def _begin(self, connection: Connection, command: ChannelCommand) -> None:
-        channel = command.channel
+    def _has_room(self, connection: Connection, line: _Line) -> bool:
+        if line.size < self._channels_size:
+            return True
+        self._steps.overrun(connection)
+        return False
+
+    def _begin(self, connection: Connection, command: _Command) -> None:
         if isinstance(command, Unsubscribe):
-            self._steps.unsubscribe(connection, channel)
+            self._shown.get(connection, {}).pop(command.channel, None)
+            self._steps.unsubscribe(connection, command)
             return
-        answer = self._judge(connection, channel, command.token)
+        answer = self._judge(connection, command)
         if answer is None or isinstance(answer, Refusal):
-            self._settle(connection, channel, answer)
+            self._settle(connection, command, answer)
             return
         deciding = asyncio.ensure_future(answer)
-        self._lines.setdefault(connection, _Line()).deciding[channel] = deciding
-        deciding.add_done_callback(partial(self._decided, connection, channel))
+        self._line(connection).deciding[command.channel] = deciding
+        deciding.add_done_callback(partial(self._decided, connection, command))
 
-    def _judge(self, connection: Connection, channel: str, token: str) -> Answer | Awaitable[Answer]:
+    def _line(self, connection: Connection) -> _Line:
+        return self._lines.setdefault(connection, _Line())
+
+    def _judge(self, connection: Connection, command: _Judged) -> Answer | Awaitable[Answer]:
+        channel = command.channel
+        if isinstance(command, Publish):
+            return self._judge_publisher(connection, command)
+        if isinstance(command, _Recheck):
+            return self._ask(connection, command) if channel in connection.channels else None
         if channel in connection.channels:
             return None
         if not is_good_name(channel):
@@ -126,31 +190,77 @@ class Gate:
         waiting = len(line.deciding) if line is not None else 0
         if len(connection.channels) + waiting >= self._channels_size:
             return Refusal(Denial.LIMIT, f"max_channels {self._channels_size}")
+        return self._ask(connection, command)
+
+    def _ask(self, connection: Connection, command: Subscribe | _Recheck) -> Answer | Awaitable[Answer]:
         if self._authorizer is None:
             return None
-        return self._authorizer.refusal(connection.user, channel, "subscribe", token)
+        return self._authorizer.refusal(connection.user, command.channel, "subscribe", command.token)
 
-    def _settle(self, connection: Connection, channel: str, refusal: Answer) -> None:
-        if refusal is None:
-            self._steps.subscribe(connection, channel)
+    def _judge_publisher(self, connection: Connection, command: Publish) -> Answer | Awaitable[Answer]:
+        if not is_good_name(command.channel):
+            return _BAD_NAME
+        if self._authorizer is None:
+            return _NO_PUBLISHERS
+        return self._authorizer.refusal(connection.user, command.channel, "publish", command.token)
+
+    def _settle(self, connection: Connection, command: _Judged, refusal: Answer) -> None:
+        if isinstance(command, _Recheck):
+            # Who cannot be judged keeps what it has.
+            if refusal is not None and refusal.denial is Denial.FORBIDDEN:
+                self._shown.get(connection, {}).pop(command.channel, None)
+                self._steps.revoke(connection, command.channel, refusal)
+        elif refusal is not None:
+            self._steps.refuse(connection, command, refusal)
+        elif isinstance(command, Subscribe):
+            if command.token and connection.wire.talks and len(command.token) <= KEPT_TOKEN_SIZE:
+                self._shown.setdefault(connection, {})[command.channel] = command.token
+            self._steps.subscribe(connection, command)
         else:
-            self._steps.refuse(connection, channel, refusal)
+            self._publish(connection, command)
 
-    def _decided(self, connection: Connection, channel: str, deciding: asyncio.Future[Answer]) -> None:
-        """A decision is there: carry it out, and what waits behind it up to the next one to wait for."""
-        line = self._lines.get(connection)
-        if line is None or line.deciding.get(channel) is not deciding:
+    def _publish(self, connection: Connection, command: Publish) -> None:
+        publishing = self._steps.publish_for(connection, command)
+        if publishing is None:
             return
-        del line.deciding[channel]
-        self._settle(connection, channel, _answer(deciding))
+        line = self._line(connection)
+        line.publishing.setdefault(command.channel, deque()).append(publishing)
+        publishing.add_done_callback(partial(self._published, connection, command.channel))
+        if self._has_room(connection, line):
+            line.size += 1
+
+    def _decided(self, connection: Connection, command: _Judged, deciding: asyncio.Future[Answer]) -> None:
+        """A decision is there: carry it out, and what waits behind it."""
+        line = self._lines.get(connection)
+        if line is None or line.deciding.get(command.channel) is not deciding:
+            return
+        del line.deciding[command.channel]
+        self._settle(connection, command, _answer(deciding))
+        self._go_on(connection, line, command.channel)
+
+    def _published(self, connection: Connection, channel: str, publishing: asyncio.Future[Reply]) -> None:
+        """A publication is done: reply in the order in which they were begun, then go on."""
+        line = self._lines.get(connection)
+        waiting = line.publishing.get(channel) if line is not None else None
+        if line is None or not waiting:
+            return
+        while waiting and waiting[0].done() and self._lines.get(connection) is line:
+            line.size -= 1
+            waiting.popleft().result()()
+        if not waiting:
+            del line.publishing[channel]
+            self._go_on(connection, line, channel)
+
+    def _go_on(self, connection: Connection, line: _Line, channel: str) -> None:
+        """Carry out what waits behind, up to what has to be waited for."""
         behind = line.behind.pop(channel, None)
-        while behind and channel not in line.deciding and self._lines.get(connection) is line:
+        while behind and not line.holds(behind[0]) and self._lines.get(connection) is line:
             line.size -= 1
             self._begin(connection, behind.popleft())
         if behind:
             line.behind[channel] = behind
-        elif not line.deciding:
-            self._lines.pop(connection, None)
+        elif line.is_empty and self._lines.get(connection) is line:
+            del self._lines[connection]
 
 
 def _answer(deciding: asyncio.Future[Answer]) -> Answer:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado_realtime.connection import Phase
-from tornado_realtime.wire.frames import PING
+from tornado_realtime.wire.base import Farewell
 
 if TYPE_CHECKING:
     from tornado_realtime.connection import Connection
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # Connections looked at in one turn of the loop.
 SLICE_SIZE = 256
+# Seconds before the end of a login at which a client is told, if its login lasts longer than that.
+WARNING_SECONDS = 60.0
 
 
 class Wheel:
@@ -63,6 +66,8 @@ class Heart:
         ping_interval: Seconds between pings.
         pong_timeout: Seconds a client has to answer a ping; less than ``ping_interval``.
         write_timeout: Seconds without progress after which a backlogged or closing client is dropped.
+        talk_interval: Seconds between pings of wires that talk, which pages see.
+        talk_timeout: Seconds a client of those has to say anything.
         tick: Seconds between beats. Everything is kept to within one beat, and no login ends early.
     """
 
@@ -73,11 +78,13 @@ class Heart:
         ping_interval: float = 54.0,
         pong_timeout: float = 6.0,
         write_timeout: float = 10.0,
+        talk_interval: float = 25.0,
+        talk_timeout: float = 10.0,
         tick: float = 1.0,
     ) -> None:
         self._loop = loop
-        self._ping_interval = ping_interval
-        self._pong_timeout = pong_timeout
+        self.talk_interval = talk_interval
+        self._pulses = ((ping_interval, pong_timeout), (talk_interval, talk_timeout))
         self._write_timeout = write_timeout
         self._tick_seconds = tick
         self._lively = Wheel(self._beat_at(loop.time()))
@@ -86,10 +93,19 @@ class Heart:
         self._turn: deque[tuple[Callable[[Connection], None], Connection]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._expire: Callable[[Connection], None] = _ignore
+        self._warn: Callable[[Connection], None] = _ignore
 
-    def start(self, expire: Callable[[Connection], None]) -> None:
-        """Begin to beat; ``expire`` ends a connection whose login ran out."""
+    def start(
+        self, expire: Callable[[Connection], None], warn: Callable[[Connection], None] | None = None
+    ) -> None:
+        """Begin to beat.
+
+        Args:
+            expire: Ends a connection whose login ran out.
+            warn: Tells a connection whose wire talks that this will happen soon.
+        """
         self._expire = expire
+        self._warn = warn if warn is not None else _ignore
         self._timer = self._loop.call_later(self._tick_seconds, self._tick)
 
     def stop(self) -> None:
@@ -103,15 +119,19 @@ class Heart:
 
     def opened(self, connection: Connection) -> None:
         """A connection to look after."""
-        self._look_again(connection, self._ping_interval)
-        if connection.expires is not None:
-            self._expiring.put(connection, self._expiry_beat(connection.expires))
+        self._look_again(connection, self._pulse(connection)[0])
+        self._watch_login(connection)
+
+    def renewed(self, connection: Connection, expires: float | None) -> None:
+        """Its login ends at another time now, or not at all."""
+        self._forget_login(connection)
+        connection.expires = expires
+        self._watch_login(connection)
 
     def closing(self, connection: Connection) -> None:
         """It said goodbye; its peer has ``write_timeout`` to answer."""
         self._lively.drop(connection, connection.due)
-        if connection.expires is not None:
-            self._expiring.drop(connection, self._expiry_beat(connection.expires))
+        self._forget_login(connection)
         if connection.phase is Phase.CLOSING:
             self._look_again(connection, self._write_timeout)
 
@@ -132,22 +152,56 @@ class Heart:
         """Its outbox is empty; only now can it know of a ping that waited in there."""
         self._backlogged.pop(connection, None)
         if connection.awaiting_pong and connection.phase is Phase.OPEN:
-            self._look_again(connection, self._pong_timeout)
+            self._look_again(connection, self._pulse(connection)[1])
+
+    # -- logins ------------------------------------------------------------------------------------
+
+    def _watch_login(self, connection: Connection) -> None:
+        """Have it come due when its login ends, or before that, where it can be told so."""
+        expires = connection.expires
+        if expires is None:
+            return
+        beat, warning = self._expiry_beat(expires), self._warning_beat(expires)
+        if connection.wire.talks and warning > self._beat_at(self._loop.time()):
+            beat = warning
+        self._expiring.put(connection, beat)
+
+    def _forget_login(self, connection: Connection) -> None:
+        if connection.expires is not None:
+            self._expiring.drop(connection, self._expiry_beat(connection.expires))
+            self._expiring.drop(connection, self._warning_beat(connection.expires))
+
+    def _end_login(self, connection: Connection) -> None:
+        expires = connection.expires
+        if expires is None or connection.phase is not Phase.OPEN:
+            return
+        if self._beat_at(self._loop.time()) < self._expiry_beat(expires):
+            self._expiring.put(connection, self._expiry_beat(expires))
+            self._warn(connection)
+        else:
+            self._expire(connection)
+
+    def _expiry_beat(self, expires: float) -> int:
+        return math.ceil(expires / self._tick_seconds)
+
+    def _warning_beat(self, expires: float) -> int:
+        return self._expiry_beat(expires - WARNING_SECONDS)
 
     # -- the beat ----------------------------------------------------------------------------------
 
     def _beat_at(self, time: float) -> int:
         return int(time / self._tick_seconds)
 
-    def _expiry_beat(self, expires: float) -> int:
-        return math.ceil(expires / self._tick_seconds)
+    def _pulse(self, connection: Connection) -> tuple[float, float]:
+        """Seconds between its pings, and seconds for its answer."""
+        return self._pulses[connection.wire.talks]
 
     def _tick(self) -> None:
         now = self._loop.time()
         self._timer = self._loop.call_later(self._tick_seconds, self._tick)
         idle = not self._turn
         beat = self._beat_at(now)
-        self._turn.extend((self._expire, connection) for connection in self._expiring.due(beat))
+        self._turn.extend((self._end_login, connection) for connection in self._expiring.due(beat))
         self._turn.extend((self._drop, connection) for connection in self._stuck(now))
         self._turn.extend((self._look, connection) for connection in self._lively.due(beat))
         if idle and self._turn:
@@ -189,21 +243,29 @@ class Heart:
             self._miss_pong(connection)
         elif connection.pinged:
             connection.pinged = False
-            self._look_again(connection, self._ping_interval - self._pong_timeout)
+            interval, timeout = self._pulse(connection)
+            self._look_again(connection, interval - timeout)
         else:
             connection.pinged = connection.awaiting_pong = True
-            self._look_again(connection, self._pong_timeout)
-            connection.send(PING)
+            self._look_again(connection, self._pulse(connection)[1])
+            connection.send(connection.wire.ping)
 
     def _miss_pong(self, connection: Connection) -> None:
         """Give it up; but a slow client, whose ping may not be out yet, lives while it takes something."""
         if connection in self._backlogged:
-            self._look_again(connection, self._pong_timeout)
+            self._look_again(connection, self._pulse(connection)[1])
+        elif connection.wire.talks:
+            connection.close(connection.wire.farewell(Farewell.SILENT))
         else:
             connection.abort()
 
     def _look_again(self, connection: Connection, after: float) -> None:
         connection.due = self._lively.put(connection, self._beat_at(self._loop.time() + after))
+
+
+def login_end(user: Any, now: float) -> float | None:
+    """When, on the loop's clock that shows ``now``, the login of ``user`` runs out; None if never."""
+    return None if user.expires is None else now + float(user.expires) - time.time()
 
 
 def _ignore(connection: Connection) -> None:

@@ -9,19 +9,29 @@ from typing import TYPE_CHECKING
 
 from tornado_realtime.hub.admission import Admission, Quotas
 from tornado_realtime.hub.fanout import Fanout
-from tornado_realtime.hub.gate import Authorizer, Gate
+from tornado_realtime.hub.gate import Authorizer, Gate, Reply
 from tornado_realtime.hub.heart import Heart
 from tornado_realtime.hub.nodes import Nodes
 from tornado_realtime.hub.receipts import Receipts
 from tornado_realtime.hub.refusals import RefusalLog
 from tornado_realtime.hub.slow import LossLog
+from tornado_realtime.hub.talk import Talk, TokenLogin
 from tornado_realtime.hub.turns import LoopTurns
 from tornado_realtime.hub.users import Users
 from tornado_realtime.metrics import Gauge, Registry
 from tornado_realtime.poller import make_poller
 from tornado_realtime.rates import Meter
 from tornado_realtime.wire.base import Farewell
-from tornado_realtime.wire.commands import Reject, Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import (
+    ChannelCommand,
+    Ping,
+    Pong,
+    Publish,
+    Refresh,
+    Reject,
+    Subscribe,
+    Unsubscribe,
+)
 from tornado_realtime.wire.denial import Denial, Refusal
 
 if TYPE_CHECKING:
@@ -48,8 +58,9 @@ class Hub:
         limits: Bounds of one client.
         heart: Another pulse than the default one (for tests with shorter times).
         poller: Another poller than the platform's best.
-        authorizer: Decides who may subscribe to what; without one everybody may.
+        authorizer: Decides who may subscribe to what, and publish; without one everybody may subscribe.
         quotas: How many connections there may be; without them any number.
+        token_login: Reads tokens by which clients prolong their logins.
 
     Attributes:
         nodes: What the nodes on this broker tell one another.
@@ -66,6 +77,7 @@ class Hub:
         poller: Poller | None = None,
         authorizer: Authorizer | None = None,
         quotas: Quotas | None = None,
+        token_login: TokenLogin | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.limits = limits
@@ -89,6 +101,7 @@ class Hub:
         self.admission = Admission(
             quotas or Quotas(), self.connections, self.users, self._counters, loop.time
         )
+        self._talk = Talk(self, self._heart, limits, self._counters, token_login, self._gate.judge_again)
         self._emptied: asyncio.Future[None] | None = None
         self._after_gaps: list[Callable[[], None]] = []
 
@@ -98,7 +111,7 @@ class Hub:
         Raises:
             BrokerError: The broker cannot be started at all.
         """
-        self._heart.start(self._expired)
+        self._heart.start(self._expired, self._talk.expiring)
         self._turns.start()
         await self.broker.start(self)
 
@@ -178,7 +191,11 @@ class Hub:
     def deliver(self, publication: Publication) -> None:
         """Fan one publication out to this node's subscribers."""
         self._counters.publications += 1
-        self._fanout.deliver(publication)
+        sender = publication.sender
+        if sender is None or sender.echo:
+            self._fanout.deliver(publication)
+        else:
+            self._fanout.deliver_except(publication, self._talk.find(sender.client))
 
     def told(self, message: bytes) -> None:
         """A node says something."""
@@ -237,19 +254,31 @@ class Hub:
         self._heart.opened(connection)
         logger.debug("connection opened, %d now", len(self.connections))
 
+    def begun(self, connection: Connection) -> None:
+        """See connection.Owner."""
+        if connection.wire.talks:
+            self._talk.begun(connection)
+
     def received(self, connection: Connection, message: bytes, is_text: bool) -> None:
         """See connection.Owner."""
         self._counters.messages += 1
         if not self._may_send(connection):
             return
+        if connection.wire.talks:
+            # Whatever a client says, it is there.
+            connection.awaiting_pong = False
         match connection.wire.decode(message, is_text):
             case Reject(reply):
-                self._reply(connection, reply)
-            case Subscribe() | Unsubscribe() as command:
+                self._refuse(connection, reply)
+            case Subscribe() | Unsubscribe() | Publish() as command:
                 self._gate.take(connection, command)
+            case Ping() | Pong() | Refresh() as command:
+                self._talk.take(connection, command)
 
     def pinged(self, connection: Connection) -> bool:
         """See connection.Owner: that counts like a message, as it costs about as much."""
+        if connection.wire.talks:
+            connection.awaiting_pong = False
         return self._may_send(connection)
 
     def overflowed(self, connection: Connection) -> None:
@@ -284,6 +313,7 @@ class Hub:
         self.users.discard(connection)
         if self._meter is not None:
             self._meter.forget(connection)
+        self._talk.closing(connection)
         for channel in connection.channels:
             self._leave(connection, channel)
         connection.channels.clear()
@@ -299,29 +329,45 @@ class Hub:
 
     # -- what the gate lets through (gate.Steps) -----------------------------------------------------
 
-    def subscribe(self, connection: Connection, channel: str) -> None:
+    def subscribe(self, connection: Connection, command: Subscribe) -> None:
         """See gate.Steps."""
+        channel = command.channel
         if channel not in connection.channels:
             connection.channels.add(channel)
             if self._fanout.subscribe(connection, channel):
                 self.broker.subscribe(channel)
-        self._reply(connection, connection.wire.subscribed(channel))
+        self._reply(connection, connection.wire.subscribed(command))
 
-    def unsubscribe(self, connection: Connection, channel: str) -> None:
+    def unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
         """See gate.Steps."""
+        channel = command.channel
         if channel in connection.channels:
             connection.channels.remove(channel)
             self._leave(connection, channel)
-        self._reply(connection, connection.wire.unsubscribed(channel))
+        self._reply(connection, connection.wire.unsubscribed(command))
 
-    def refuse(self, connection: Connection, channel: str, refusal: Refusal) -> None:
+    def publish_for(self, connection: Connection, command: Publish) -> asyncio.Future[Reply] | None:
         """See gate.Steps."""
-        if refusal.denial in (Denial.FORBIDDEN, Denial.UNDECIDED):
+        return self._talk.publish(connection, command)
+
+    def refuse(self, connection: Connection, command: ChannelCommand, refusal: Refusal) -> None:
+        """See gate.Steps."""
+        if isinstance(command, Publish):
+            self._counters.client_publications_refused += 1
+        elif refusal.denial in (Denial.FORBIDDEN, Denial.UNDECIDED):
             self._counters.subscriptions_refused += 1
         else:
             self._counters.subscriptions_over_limit += 1
         self._refusals.refused(refusal.rule)
-        self._reply(connection, connection.wire.denied(channel, refusal.denial))
+        self._refuse(connection, connection.wire.denied(command, refusal.denial))
+
+    def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:
+        """See gate.Steps."""
+        connection.channels.remove(channel)
+        self._leave(connection, channel)
+        self._counters.subscriptions_revoked += 1
+        self._refusals.refused(refusal.rule)
+        self._reply(connection, connection.wire.revoked(channel))
 
     def overrun(self, connection: Connection) -> None:
         """See gate.Steps."""
@@ -348,6 +394,11 @@ class Hub:
     def _reply(self, connection: Connection, frame: bytes | None) -> None:
         if frame is not None:
             connection.send(frame)
+
+    def _refuse(self, connection: Connection, frame: bytes | None) -> None:
+        self._reply(connection, frame)
+        if connection.wire.talks:
+            self._talk.erred(connection)
 
     def _expired(self, connection: Connection) -> None:
         self._counters.logins_expired += 1

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from tornado_realtime.publication import Publication
-from tornado_realtime.wire.commands import Command
+from tornado_realtime.wire.commands import ChannelCommand, Command, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial
-from tornado_realtime.wire.frames import close_frame
+from tornado_realtime.wire.frames import PING, close_frame
 
 
 class Farewell(Enum):
@@ -29,6 +29,10 @@ class Farewell(Enum):
     """The client sends more than it may."""
     DISCONNECTED = auto()
     """The application ended the user's connections."""
+    ERRORS = auto()
+    """The client makes one mistake after the other; only v1 tells of mistakes, and counts them."""
+    SILENT = auto()
+    """The client does not answer pings; only v1 says so."""
 
 
 FAREWELL_FRAMES: Mapping[Farewell, bytes] = MappingProxyType(
@@ -52,7 +56,15 @@ class Wire(ABC):
     """
 
     name: ClassVar[str]
-    """As the option ``wire`` spells it."""
+    """As the option ``wire`` spells it, or the subprotocol itself."""
+    subprotocol: ClassVar[str | None] = None
+    """What a client offers that wants to speak it; None for those that the configuration chooses."""
+    talks: ClassVar[bool] = False
+    """Whether it has words for the connection itself: a welcome, pings that pages see, errors that count."""
+    message_bytes: ClassVar[int | None] = None
+    """Longest message of a client; None for what the configuration says."""
+    ping: ClassVar[bytes] = PING
+    """The finished frame that asks whether the client is there."""
     farewells: ClassVar[Mapping[Farewell, bytes]] = FAREWELL_FRAMES
 
     @abstractmethod
@@ -69,15 +81,19 @@ class Wire(ABC):
         """
 
     @abstractmethod
-    def subscribed(self, channel: str) -> bytes | None:
+    def subscribed(self, command: Subscribe) -> bytes | None:
         """The frame that confirms a subscription; None when this wire does not confirm."""
 
     @abstractmethod
-    def unsubscribed(self, channel: str) -> bytes | None:
+    def unsubscribed(self, command: Unsubscribe) -> bytes | None:
         """The frame that confirms the end of a subscription; None when this wire does not confirm."""
 
-    def denied(self, channel: str, why: Denial) -> bytes | None:
-        """The frame that refuses a command about ``channel``; None, as here, when this wire keeps silent."""
+    def denied(self, command: ChannelCommand, why: Denial) -> bytes | None:
+        """The frame that refuses a command; None, as here, when this wire keeps silent."""
+        return None
+
+    def revoked(self, channel: str) -> bytes | None:
+        """The frame that says that a subscription is not allowed any more; None if it has no words for it."""
         return None
 
     def missed(self, channel: str) -> bytes | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Id = int | str
+"""What a client calls its request; its reply carries the same. Only v1 knows them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
@@ -12,10 +15,14 @@ class Subscribe:
     Attributes:
         channel: Its name.
         token: What the client shows for it; empty if nothing.
+        id: Of the request.
+        recovers: Whether it asks for what it missed, too.
     """
 
     channel: str
     token: str = ""
+    id: Id | None = None
+    recovers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,45 @@ class Unsubscribe:
     """The client wants no more of ``channel`` (never empty)."""
 
     channel: str
+    id: Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """The client publishes on ``channel`` (never empty).
+
+    Attributes:
+        data: One JSON value in UTF-8, as the client wrote it, without white space around its parts.
+        id: Of the request.
+        echo: Whether the client itself wants it, too, where it is subscribed.
+        token: What the client shows for it; empty if nothing.
+    """
+
+    channel: str
+    data: bytes
+    id: Id | None = None
+    echo: bool = True
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """The client shows a new token for its login."""
+
+    token: str
+    id: Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The client wants a pong."""
+
+    id: Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The client is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +82,8 @@ class Reject:
     reply: bytes | None = None
 
 
-Command = Subscribe | Unsubscribe | Reject
+ChannelCommand = Subscribe | Unsubscribe | Publish
+"""What is judged, and done in order on each channel."""
+ConnectionCommand = Ping | Pong | Refresh
+"""What is about the connection as a whole."""
+Command = ChannelCommand | ConnectionCommand | Reject

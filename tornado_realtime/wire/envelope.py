@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
-from tornado_realtime.wire.commands import Command, Reject, Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import ChannelCommand, Command, Reject, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial
 from tornado_realtime.wire.frames import text_frame
 from tornado_realtime.wire.json_text import compact, quote
@@ -50,16 +50,17 @@ class EnvelopeWire(Wire):
             return Unsubscribe(request.channel)
         return _error(f"unknown action: {request.action}")
 
-    def subscribed(self, channel: str) -> bytes:
+    def subscribed(self, command: Subscribe) -> bytes:
         """The confirmation, sent for every subscribe, the first and all later ones."""
-        return text_frame(b'{"type":"subscribed","channel":%b}' % quote(channel))
+        return text_frame(b'{"type":"subscribed","channel":%b}' % quote(command.channel))
 
-    def unsubscribed(self, channel: str) -> bytes:
+    def unsubscribed(self, command: Unsubscribe) -> bytes:
         """The confirmation, sent even when the client had not subscribed."""
-        return text_frame(b'{"type":"unsubscribed","channel":%b}' % quote(channel))
+        return text_frame(b'{"type":"unsubscribed","channel":%b}' % quote(command.channel))
 
-    def denied(self, channel: str, why: Denial) -> bytes:
+    def denied(self, command: ChannelCommand, why: Denial) -> bytes:
         """An error with the channel's name, unless the name itself is what is wrong."""
         if why is Denial.BAD_NAME:
             return _BAD_NAME
-        return text_frame(b'{"type":"error","channel":%b,"error":%b}' % (quote(channel), quote(why.value)))
+        channel, text = quote(command.channel), quote(why.value)
+        return text_frame(b'{"type":"error","channel":%b,"error":%b}' % (channel, text))

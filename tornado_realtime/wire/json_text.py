@@ -23,13 +23,14 @@ _UNSAFE_IN_PAGES = (
 )
 
 
-def _refuse(constant: str) -> None:
+def refuse_constant(constant: str) -> None:
+    """Refuse ``NaN`` and ``Infinity``, which Python reads and JSON does not have."""
     raise ValueError(f"{constant} is not JSON")
 
 
 # Numbers are only ever skipped, so `len` stands in for int and float: it cannot fail on thousands of digits.
 # Objects become tuples of pairs: no equal name is lost, and an object cannot be taken for an array.
-DECODER = JSONDecoder(object_pairs_hook=tuple, parse_int=len, parse_float=len, parse_constant=_refuse)
+DECODER = JSONDecoder(object_pairs_hook=tuple, parse_int=len, parse_float=len, parse_constant=refuse_constant)
 """Reads exactly what JSON allows, without making anything of numbers; arrays are lists, objects tuples."""
 
 _ENCODER = JSONEncoder(ensure_ascii=False)
@@ -37,18 +38,27 @@ _ENCODER = JSONEncoder(ensure_ascii=False)
 
 def quote(text: str) -> bytes:
     """``text`` as a JSON string, with what is unsafe inside HTML and JavaScript escaped."""
-    return _safe_in_pages(_ENCODER.encode(text).encode("utf-8", "replace"))
+    return _safe_in_pages(plain_quote(text))
+
+
+def plain_quote(text: str) -> bytes:
+    """``text`` as a JSON string, with nothing escaped that need not be."""
+    return _ENCODER.encode(text).encode("utf-8", "replace")
 
 
 def compact(text: bytes) -> bytes | None:
-    """One JSON value without white space around its parts, and with what is unsafe inside HTML escaped.
+    """As ``plain_compact``, with what is unsafe inside HTML escaped."""
+    plain = plain_compact(text)
+    return None if plain is None else _safe_in_pages(plain)
+
+
+def plain_compact(text: bytes) -> bytes | None:
+    """One JSON value without white space around its parts.
 
     Returns:
         None when ``text`` is not exactly one JSON value in UTF-8, or is nested more than 10,000 levels deep.
     """
-    if not _is_json(text):
-        return None
-    return _safe_in_pages(without_white_space(text))
+    return without_white_space(text) if _is_json(text) else None
 
 
 def _safe_in_pages(text: bytes) -> bytes:
@@ -73,6 +83,34 @@ def without_white_space(text: bytes) -> bytes:
     for pair, hidden in reversed(_ESCAPED_PAIRS):
         text = text.replace(hidden, pair)
     return text
+
+
+def members(text: str, place: int) -> tuple[dict[str, tuple[int, int]], int]:
+    """Where each value of the object at ``place`` stands, and where the next thing behind the object is.
+
+    Args:
+        text: Valid JSON; of equal names the last one counts.
+        place: Of the object's brace.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    place = after_spaces(text, place + 1)
+    while text[place] != "}":
+        name, place = DECODER.raw_decode(text, place)
+        start = after_spaces(text, after_spaces(text, place) + 1)
+        _, stop = DECODER.raw_decode(text, start)
+        found[name] = (start, stop)
+        place = after_spaces(text, stop)
+        if text[place] == ",":
+            place = after_spaces(text, place + 1)
+    return found, after_spaces(text, place + 1)
+
+
+def after_spaces(text: str, place: int) -> int:
+    """The first place at or behind ``place`` where no white space stands."""
+    if text[place : place + 1] > " ":
+        return place
+    spaces = _SPACES.match(text, place)
+    return spaces.end() if spaces else place
 
 
 def _is_json(text: bytes) -> bool:

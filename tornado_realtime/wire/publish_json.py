@@ -14,7 +14,6 @@ around its parts: digits, the order of names and equal names stay.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from json import JSONDecodeError
@@ -23,7 +22,7 @@ from typing import Any
 from tornado_realtime.channels import BAD_NAME, is_good_name
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError, PublishError
 from tornado_realtime.publication import Publication
-from tornado_realtime.wire.json_text import DECODER, without_white_space
+from tornado_realtime.wire.json_text import DECODER, after_spaces, members, without_white_space
 from tornado_realtime.wire.receipt import Wish, wish
 
 JSON_TYPE = "application/json"
@@ -35,7 +34,6 @@ _ENTRY_KEYS = frozenset({"channel", "channels", "message"})
 _WISHES = ("wait", "timeout")
 _KEYS = _ENTRY_KEYS | {"batch", *_WISHES}
 _SHOWN_SIZE = 64
-_SPACES = re.compile(r"[ \t\r\n]*")
 
 
 def publications_from_json(body: bytes, max_publication_size: int) -> list[Publication]:
@@ -99,7 +97,7 @@ class _Reader:
         if "wait" in fields and wait != "delivered":
             raise InvalidPublicationError('wait must be "delivered"')
         if "timeout" in fields:
-            start, stop = _members(self._text, _after_spaces(self._text, 0))[0]["timeout"]
+            start, stop = members(self._text, after_spaces(self._text, 0))[0]["timeout"]
             seconds = self._text[start:stop]
         return wish(wait, seconds)
 
@@ -150,16 +148,16 @@ class _Reader:
         """Where the message of each entry stands in the text, up to the first entry that is none."""
         text = self._text
         if not self._is_batch:
-            return [_members(text, _after_spaces(text, 0))[0]["message"]]
+            return [members(text, after_spaces(text, 0))[0]["message"]]
         found = []
         # Nothing with a bracket in it comes before the batch: see ``request``.
         place = text.index("[")
         while text[place] != "]":
-            place = _after_spaces(text, place + 1)
+            place = after_spaces(text, place + 1)
             if text[place] != "{":
                 break
-            members, place = _members(text, place)
-            found.append(members.get("message", (0, 0)))
+            found_members, place = members(text, place)
+            found.append(found_members.get("message", (0, 0)))
         return found
 
 
@@ -211,25 +209,3 @@ def _utf8(text: str, what: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         raise InvalidPublicationError(f"{what} has half a surrogate pair") from None
-
-
-def _members(text: str, place: int) -> tuple[dict[str, tuple[int, int]], int]:
-    """Where each value of the object at ``place`` stands, and where the next thing behind the object is."""
-    found: dict[str, tuple[int, int]] = {}
-    place = _after_spaces(text, place + 1)
-    while text[place] != "}":
-        name, place = DECODER.raw_decode(text, place)
-        start = _after_spaces(text, _after_spaces(text, place) + 1)
-        _, stop = DECODER.raw_decode(text, start)
-        found[name] = (start, stop)
-        place = _after_spaces(text, stop)
-        if text[place] == ",":
-            place = _after_spaces(text, place + 1)
-    return found, _after_spaces(text, place + 1)
-
-
-def _after_spaces(text: str, place: int) -> int:
-    if text[place : place + 1] > " ":
-        return place
-    spaces = _SPACES.match(text, place)
-    return spaces.end() if spaces else place

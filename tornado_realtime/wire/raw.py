@@ -31,8 +31,8 @@ class RawWire(Wire):
             return Unsubscribe(request.channel)
         return _SILENCE
 
-    def subscribed(self, channel: str) -> None:
+    def subscribed(self, command: Subscribe) -> None:
         """Nothing: this wire does not confirm."""
 
-    def unsubscribed(self, channel: str) -> None:
+    def unsubscribed(self, command: Unsubscribe) -> None:
         """Nothing: this wire does not confirm."""

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tests.fuzz.targets import caddyfile, client_message, fastcgi, form, frames, head, jwt_login, publish_json
+from tests.fuzz.targets import (
+    caddyfile,
+    client_message,
+    fastcgi,
+    form,
+    frames,
+    head,
+    jwt_login,
+    publish_json,
+    v1_message,
+)
 
 Target = Callable[[bytes], None]
 
@@ -22,5 +32,6 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "head": head.run,
         "jwt_login": jwt_login.run,
         "publish_json": publish_json.run,
+        "v1_message": v1_message.run,
     }
 )

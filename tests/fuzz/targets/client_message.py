@@ -9,7 +9,7 @@ from tests.fuzz.targets.publish_json import as_json
 from tests.unit.wire.client_frames import server_payload
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
-from tornado_realtime.wire.commands import Command, Reject
+from tornado_realtime.wire.commands import Command, Reject, Subscribe, Unsubscribe
 from tornado_realtime.wire.envelope import EnvelopeWire
 from tornado_realtime.wire.raw import RawWire
 
@@ -33,9 +33,11 @@ def _check_command(wire: Wire, command: Command) -> None:
     if isinstance(command, Reject):
         replies = [command.reply]
     else:
+        assert isinstance(command, Subscribe | Unsubscribe)
         assert command.channel
         command.channel.encode()
-        replies = [wire.subscribed(command.channel), wire.unsubscribed(command.channel)]
+        both = Subscribe(command.channel), Unsubscribe(command.channel)
+        replies = [wire.subscribed(both[0]), wire.unsubscribed(both[1])]
     for reply in replies:
         if reply is not None:
             _json_of(reply)

@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.broker_world import Collector, eventually, run
 from tornado_realtime.brokers.base import Broker, Health
+from tornado_realtime.brokers.redis.signed import MARK
 from tornado_realtime.errors import BrokerClosedError
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import Publication, Sender
 
 NAMES = [
     "news",
@@ -378,5 +379,29 @@ def test_the_health_follows_the_life(broker: Broker) -> None:
         await eventually(lambda: broker.health == Health(True))
         await broker.close()
         assert broker.health == Health(False, "not started, or closed")
+
+    run(scenario(), broker)
+
+
+@pytest.mark.parametrize(
+    "publication",
+    [
+        Publication("chat", b'{"a": 1}', sender=Sender("u-7", "c9")),
+        Publication("chat", "Zoé\n2".encode(), sender=Sender("Zoé \U0001f389", "c9", echo=False)),
+        Publication("chat", b"1", sender=Sender("", "c9")),
+        Publication("chat", MARK + b"{}\n1"),
+        Publication("chat", MARK),
+        Publication("chat", MARK + b"[]\n"),
+    ],
+)
+def test_who_published_arrives_and_text_that_looks_like_it_stays_text(
+    broker: Broker, publication: Publication
+) -> None:
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("chat")
+        await broker.publish(publication)
+        assert await sink.wait_for(1) == [publication]
 
     run(scenario(), broker)

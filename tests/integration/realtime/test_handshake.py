@@ -64,7 +64,7 @@ def test_it_opens() -> None:
 
 
 @pytest.mark.parametrize(
-    "offer", ["Sec-WebSocket-Protocol: realtime.v1.json", "Sec-WebSocket-Extensions: permessage-deflate"]
+    "offer", ["Sec-WebSocket-Protocol: realtime.v2.json", "Sec-WebSocket-Extensions: permessage-deflate"]
 )
 def test_nothing_is_agreed_to(offer: str) -> None:
     async def main() -> None:

@@ -120,11 +120,11 @@ def test_what_is_shown_and_bad_never_becomes_anonymous() -> None:
                 "Sec-WebSocket-Protocol: bearer.rubbish",
             ):
                 assert (await world.knock(*UPGRADE, shown)).status == 401, shown
-            assert counted(world) == {"refused_token": 4}
+            assert counted(world) == {"refused_token": 3, "refused_expired": 1}
             # These say nothing about who it is.
             for shown in ("Cookie: theme=dark; AUTH_TOKEN=", "Authorization: Basic Zm9vOmJhcg=="):
                 assert (await world.knock(*UPGRADE, shown)).status == 101, shown
-            assert counted(world) == {"refused_token": 4, "anonymous": 2}
+            assert counted(world) == {"refused_token": 3, "refused_expired": 1, "anonymous": 2}
 
     asyncio.run(main())
 

@@ -14,7 +14,7 @@ from tornado_realtime.hub.fanout import Fanout, batches
 from tornado_realtime.metrics import Counters
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
-from tornado_realtime.wire.commands import Command, Reject
+from tornado_realtime.wire.commands import Command, Reject, Subscribe, Unsubscribe
 from tornado_realtime.wire.frames import Batch, text_frame
 from tornado_realtime.wire.raw import RawWire
 
@@ -37,10 +37,10 @@ class CountingWire(Wire):
     def decode(self, message: bytes, is_text: bool) -> Command:
         return Reject()
 
-    def subscribed(self, channel: str) -> bytes | None:
+    def subscribed(self, command: Subscribe) -> bytes | None:
         return None
 
-    def unsubscribed(self, channel: str) -> bytes | None:
+    def unsubscribed(self, command: Unsubscribe) -> bytes | None:
         return None
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.support.connections import NotingOwner, ScriptedConnection
 from tornado_realtime.connection import Connection
-from tornado_realtime.hub.gate import Answer, Gate
+from tornado_realtime.hub.gate import Answer, Gate, Reply
 from tornado_realtime.hub.refusals import QUIET_SECONDS, RefusalLog
-from tornado_realtime.wire.commands import Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import ChannelCommand, Publish, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial, Refusal
 
 NO = Refusal(Denial.FORBIDDEN, "because")
@@ -30,36 +30,56 @@ class Yard:
         self.done: list[str] = []
         self.asked: list[asyncio.Future[Answer]] = []
         self.at_once: dict[str, Answer] = {}
+        self.broker_waits = False
+        self.actions: list[str] = []
+        self.publishing: list[asyncio.Future[Reply]] = []
 
     def refusal(
         self, user: Any, channel: str, action: Literal["subscribe", "publish"], shown: str = ""
     ) -> Answer | Awaitable[Answer]:
-        assert (user, action) == ("u1", "subscribe")
+        assert user == "u1"
+        self.actions.append(action)
         if channel in self.at_once:
             return self.at_once[channel]
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
 
-    def subscribe(self, connection: Connection, channel: str) -> None:
-        connection.channels.add(channel)
-        self.done.append(f"+{channel}")
+    def subscribe(self, connection: Connection, command: Subscribe) -> None:
+        connection.channels.add(command.channel)
+        self.done.append(f"+{command.channel}")
 
-    def unsubscribe(self, connection: Connection, channel: str) -> None:
+    def unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
+        connection.channels.discard(command.channel)
+        self.done.append(f"-{command.channel}")
+
+    def publish_for(self, connection: Connection, command: Publish) -> asyncio.Future[Reply] | None:
+        self.done.append(f"*{command.channel}")
+        if not self.broker_waits:
+            return None
+        self.publishing.append(asyncio.get_running_loop().create_future())
+        return self.publishing[-1]
+
+    def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:
         connection.channels.discard(channel)
-        self.done.append(f"-{channel}")
+        self.done.append(f"x{channel}")
 
-    def refuse(self, connection: Connection, channel: str, refusal: Refusal) -> None:
-        self.done.append(f"!{channel} {refusal.denial.name}")
+    def refuse(self, connection: Connection, command: ChannelCommand, refusal: Refusal) -> None:
+        self.done.append(f"!{command.channel} {refusal.denial.name}")
 
     def overrun(self, connection: Connection) -> None:
         self.done.append("overrun")
         self.gate.forget(connection)
 
     def say(self, *words: str) -> None:
-        """Commands: ``+channel`` subscribes, ``-channel`` unsubscribes."""
+        """Commands: ``+channel`` subscribes, ``-channel`` unsubscribes, ``*channel`` publishes."""
         for word in words:
-            kind = Subscribe if word[0] == "+" else Unsubscribe
-            self.gate.take(self.connection, kind(word[1:]))
+            channel = word[1:]
+            commands: dict[str, ChannelCommand] = {
+                "+": Subscribe(channel),
+                "-": Unsubscribe(channel),
+                "*": Publish(channel, b"1"),
+            }
+            self.gate.take(self.connection, commands[word[0]])
 
     async def decide(self, answer: Answer | Exception = None, index: int = 0) -> None:
         future = self.asked.pop(index)
@@ -227,7 +247,7 @@ def test_a_step_may_end_the_connection() -> None:
     async def main() -> None:
         yard = Yard()
         yard.say("+a", "-a")
-        yard.subscribe = lambda connection, channel: yard.gate.forget(connection)  # type: ignore[method-assign]
+        yard.subscribe = lambda connection, command: yard.gate.forget(connection)  # type: ignore[method-assign]
         await yard.decide()
         assert yard.done == []
 
@@ -262,3 +282,118 @@ def test_what_is_said_about_refusals_is_no_flood(caplog: pytest.LogCaptureFixtur
         "subscription refused by one (1 more since the last line)",
         "subscription refused by two (1 more since the last line)",
     ]
+
+
+# -- publications ------------------------------------------------------------------------------------------
+
+
+def test_a_publication_is_decided_as_one_and_subscribing_has_no_part_in_it() -> None:
+    yard = Yard()
+    yard.at_once = {"a": NO, "b": None}
+    yard.say("*a", "*b", "*" + "x" * 256)
+    assert yard.done == ["!a FORBIDDEN", "*b", f"!{'x' * 256} BAD_NAME"]
+
+
+def test_without_an_authorizer_nobody_publishes() -> None:
+    yard = Yard()
+    yard.gate = Gate(None, yard, 128)
+    yard.say("+a", "*a")
+    assert yard.done == ["+a", "!a FORBIDDEN"]
+
+
+def test_publications_wait_for_decisions_in_their_order() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.say("*a", "*a", "+b")
+        assert yard.actions == ["publish", "subscribe"]
+        await yard.decide()
+        assert yard.actions == ["publish", "subscribe", "publish"]
+        assert yard.done == ["*a"]
+        await yard.decide(NO, index=1)
+        assert yard.done == ["*a", "!a FORBIDDEN"]
+        await yard.decide()
+        assert yard.done == ["*a", "!a FORBIDDEN", "+b"]
+        assert yard.gate.waiting == 0
+
+    run(main())
+
+
+def test_publications_do_not_wait_for_the_broker_but_replies_and_others_do() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.broker_waits = True
+        yard.at_once = {"a": None, "b": None}
+        yard.say("*a", "*a", "+b", "+a", "*a", "-a")
+        assert yard.done == ["*a", "*a", "+b"]
+        yard.publishing[1].set_result(lambda: yard.done.append("second"))
+        await asyncio.sleep(0)
+        assert yard.done == ["*a", "*a", "+b"]
+        yard.publishing[0].set_result(lambda: yard.done.append("first"))
+        await asyncio.sleep(0)
+        assert yard.done == ["*a", "*a", "+b", "first", "second", "+a", "*a"]
+        yard.publishing[2].set_result(lambda: yard.done.append("third"))
+        await asyncio.sleep(0)
+        assert yard.done[-2:] == ["third", "-a"]
+        yard.say("+a")
+        assert yard.done[-1] == "+a"
+
+    run(main())
+
+
+def test_publications_on_their_way_are_bounded() -> None:
+    async def main() -> None:
+        yard = Yard(channels_size=2)
+        yard.broker_waits = True
+        yard.at_once = {"a": None}
+        yard.say("*a", "*a", "*a")
+        assert yard.done == ["*a", "*a", "*a", "overrun"]
+
+    run(main())
+
+
+def test_replies_to_who_left_are_forgotten_and_nothing_is_cancelled() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.broker_waits = True
+        yard.at_once = {"a": None}
+        yard.say("*a", "+a")
+        yard.gate.forget(yard.connection)
+        assert not yard.publishing[0].cancelled()
+        yard.publishing[0].set_result(lambda: yard.done.append("reply"))
+        await asyncio.sleep(0)
+        assert yard.done == ["*a"]
+
+    run(main())
+
+
+def test_a_reply_may_end_the_connection() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.broker_waits = True
+        yard.at_once = {"a": None}
+        yard.say("*a", "*a", "+a")
+        yard.publishing[1].set_result(lambda: yard.done.append("reply"))
+        yard.publishing[0].set_result(lambda: yard.gate.forget(yard.connection))
+        await asyncio.sleep(0)
+        assert yard.done == ["*a", "*a"]
+
+    run(main())
+
+
+# -- a user with another login -----------------------------------------------------------------------------
+
+
+def test_subscriptions_are_judged_again_and_those_not_allowed_end() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.at_once = dict.fromkeys("abc")
+        yard.say("+a", "+b", "+c")
+        yard.at_once = {"a": NO, "b": Refusal(Denial.UNDECIDED, "because")}
+        yard.gate.judge_again(yard.connection)
+        assert yard.done[3:] == ["xa"]
+        yard.say("-c")  # behind the decision
+        await yard.decide(NO)
+        assert yard.done[4:] == ["xc", "-c"]
+        assert yard.connection.channels == {"b"}
+
+    run(main())

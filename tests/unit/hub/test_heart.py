@@ -7,10 +7,12 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.connections import AGAIN, ClockLoop, NotingOwner, ScriptedConnection
+from tests.support.connections import AGAIN, RAW, ClockLoop, NotingOwner, ScriptedConnection
 from tornado_realtime.connection import Connection, Limits, Phase
 from tornado_realtime.hub.heart import SLICE_SIZE, Heart, Wheel
+from tornado_realtime.wire.base import Farewell, Wire
 from tornado_realtime.wire.frames import PING, close_frame, pong_frame, text_frame
+from tornado_realtime.wire.v1 import V1
 
 PONG_FROM_CLIENT = b"\x8a\x80\0\0\0\0"
 BYE = close_frame(1001)
@@ -23,15 +25,21 @@ class BeatingOwner(NotingOwner):
         super().__init__(Limits(outbox_frames=1000))
         self.loop = loop
         self.heart = Heart(loop.real)
-        self.heart.start(self.expire)
+        self.heart.start(self.expire, self.warn)
         self.expired: list[Connection] = []
+        self.warned: list[Connection] = []
 
     def expire(self, connection: Connection) -> None:
         self.expired.append(connection)
         connection.close(BYE)
 
-    def open(self, *script: int | OSError, expires: float | None = None) -> ScriptedConnection:
-        connection = ScriptedConnection(self, *script)
+    def warn(self, connection: Connection) -> None:
+        self.warned.append(connection)
+
+    def open(
+        self, *script: int | OSError, expires: float | None = None, wire: Wire = RAW
+    ) -> ScriptedConnection:
+        connection = ScriptedConnection(self, *script, wire=wire)
         connection.expires = expires
         self.heart.opened(connection)
         return connection
@@ -357,3 +365,65 @@ def test_nothing_is_kept_of_who_left() -> None:
         assert connection.phase is Phase.CLOSED
     heart = owner.heart
     assert not (heart._lively._slots or heart._expiring._slots or heart._backlogged or heart._turn)
+
+
+# -- wires that talk (docs/realtime-v1.md, V3 and V6) -----------------------------------------------------
+
+
+def test_a_talking_wire_is_pinged_every_25_seconds_as_pages_see(owner: BeatingOwner) -> None:
+    connection, pings = owner.open(wire=V1), []
+    for second in range(1, 80):
+        pass_seconds(owner, 1.0)
+        if connection.writes:
+            assert connection.sent == V1.ping
+            connection.writes.clear()
+            connection.awaiting_pong = False
+            pings.append(second)
+    assert [later - earlier for earlier, later in pairwise(pings)] == [25, 25]
+
+
+def test_a_talking_wire_says_why_it_ends_after_10_seconds(owner: BeatingOwner) -> None:
+    connection = owner.open(wire=V1)
+    pass_seconds(owner, 34.9)
+    assert connection.sent == V1.ping
+    pass_seconds(owner, 1.2)
+    assert connection.sent == V1.ping + V1.farewell(Farewell.SILENT)
+    assert connection.stage == "CLOSING"
+    pass_seconds(owner, 11)
+    assert connection.stage == "CLOSED"
+
+
+def test_a_talking_wire_is_warned_a_minute_before_its_login_ends(owner: BeatingOwner) -> None:
+    start = owner.loop.time()
+    connection, short, old = (
+        owner.open(expires=start + 100, wire=V1),
+        owner.open(expires=start + 59, wire=V1),
+        owner.open(expires=start + 100),
+    )
+    owner.loop.advance_to(start + 30)
+    for each in (connection, short):
+        each.receive(PONG_FROM_CLIENT)
+    owner.loop.advance_to(start + 39)
+    assert owner.warned == []
+    owner.loop.advance_to(start + 42)
+    assert owner.warned == [connection]
+    owner.loop.advance_to(start + 56)
+    for each in (connection, short, old):
+        each.receive(PONG_FROM_CLIENT)
+    owner.loop.advance_to(start + 61)
+    assert (owner.warned, owner.expired) == ([connection], [short])
+
+
+def test_a_prolonged_login_ends_later_and_is_warned_again(owner: BeatingOwner) -> None:
+    start = owner.loop.time()
+    connection = owner.open(expires=start + 62, wire=V1)
+    owner.loop.advance_to(start + 4)
+    assert owner.warned == [connection]
+    owner.heart.renewed(connection, start + 66)
+    owner.loop.advance_to(start + 8)
+    assert owner.warned == [connection, connection]
+    owner.heart.renewed(connection, None)
+    assert connection.expires is None
+    connection.abort()
+    owner.loop.advance_to(start + 100)
+    assert owner.expired == []

@@ -47,8 +47,8 @@ def test_subscribe_and_unsubscribe(is_text: bool) -> None:
 
 
 def test_confirmations() -> None:
-    assert WIRE.subscribed("news") == b'\x81\x26{"type":"subscribed","channel":"news"}'
-    assert WIRE.unsubscribed("news") == b'\x81\x28{"type":"unsubscribed","channel":"news"}'
+    assert WIRE.subscribed(Subscribe("news")) == b'\x81\x26{"type":"subscribed","channel":"news"}'
+    assert WIRE.unsubscribed(Unsubscribe("news")) == b'\x81\x28{"type":"unsubscribed","channel":"news"}'
 
 
 @pytest.mark.parametrize("message", [b"", b"x", b"[]", b'"a"', b"{} {}", b'{"channel":5}', b'{"x":NaN}'])
@@ -105,7 +105,7 @@ def test_a_channel_is_quoted() -> None:
         message_on_the_wire(b"1", 'a"<é')
         == rb'{"type":"message","channel":"a\"\u003c' + 'é","payload":1}'.encode()
     )
-    assert payload_of(WIRE.subscribed("<>")) == rb'{"type":"subscribed","channel":"\u003c\u003e"}'
+    assert payload_of(WIRE.subscribed(Subscribe("<>"))) == rb'{"type":"subscribed","channel":"\u003c\u003e"}'
 
 
 @pytest.mark.parametrize("data", [b"hello", b"", b" ", b"{} {}", b"{'a':1}", b"[1,]", b"NaN", b'"\xff"'])
@@ -144,7 +144,7 @@ def test_payload_and_channel_survive(value: object, channel: str) -> None:
     ],
 )
 def test_a_refusal_is_an_error_about_the_channel(channel: str, why: Denial, message: bytes) -> None:
-    assert server_payload(WIRE.denied(channel, why)) == (0x81, message)
+    assert server_payload(WIRE.denied(Subscribe(channel), why)) == (0x81, message)
 
 
 def test_a_slow_client_gets_an_empty_close() -> None:

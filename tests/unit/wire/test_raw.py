@@ -19,7 +19,7 @@ def test_a_publication_is_its_message_unchanged() -> None:
 
 
 def test_nothing_is_confirmed() -> None:
-    assert (WIRE.subscribed("news"), WIRE.unsubscribed("news")) == (None, None)
+    assert (WIRE.subscribed(Subscribe("news")), WIRE.unsubscribed(Unsubscribe("news"))) == (None, None)
 
 
 @pytest.mark.parametrize("is_text", [True, False])
@@ -75,4 +75,4 @@ def test_farewells(why: Farewell, frame: bytes) -> None:
 
 @pytest.mark.parametrize("why", list(Denial))
 def test_a_refusal_is_silent(why: Denial) -> None:
-    assert WIRE.denied("news", why) is None
+    assert WIRE.denied(Subscribe("news"), why) is None

@@ -11,6 +11,7 @@ from tornado_realtime.brokers.redis.cluster import Cluster
 from tornado_realtime.brokers.redis.link import Timing
 from tornado_realtime.brokers.redis.publisher import Parcel
 from tornado_realtime.brokers.redis.shard import Carrier, Ends, Shard
+from tornado_realtime.brokers.redis.signed import pack, unpack
 from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.brokers.sinks import deliver, missed, told
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
@@ -96,7 +97,7 @@ class RedisBroker(Broker):
             BrokerClosedError: Before ``start``, or after ``close``.
         """
         try:
-            await self._send(topic_of(publication.channel), publication.data)
+            await self._send(topic_of(publication.channel), pack(publication))
         except BrokerUnavailableError as error:
             if error.outcome == "unknown":
                 self.counters.publications_unknown += 1
@@ -171,7 +172,7 @@ class RedisBroker(Broker):
         if self._sink is None:
             return
         if _is_text(data):
-            deliver(self._sink, Publication(channel, data))
+            deliver(self._sink, unpack(channel, data))
             return
         self.counters.publications_unreadable += 1
         level = logging.WARNING if self.counters.publications_unreadable == 1 else logging.DEBUG

@@ -1,0 +1,34 @@
+"""From settings to the broker of one realtime instance."""
+
+from __future__ import annotations
+
+from tornado_realtime.brokers.base import Broker
+from tornado_realtime.brokers.memory import MemoryBroker
+from tornado_realtime.errors import ConfigError
+from tornado_realtime.settings import Settings
+
+
+def make_broker(settings: Settings) -> Broker:
+    """What carries publications; it is not started."""
+    if settings.driver == "memory":
+        return MemoryBroker()
+    # Loading the Redis client takes a tenth of a second that only its users should pay.
+    from tornado_realtime.brokers.redis import RedisBroker, Timing
+
+    timing = Timing(canary=settings.canary)
+    return RedisBroker(settings.redis_address, publish_timeout=settings.publish_timeout, timing=timing)
+
+
+def check_broker(settings: Settings) -> None:
+    """Make sure that a broker can be made, so that a bad address is a configuration error with its place.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    try:
+        make_broker(settings)
+    except ConfigError as error:
+        segment = settings.written("redis_address")
+        if segment is not None:
+            raise segment.error(error.message) from error
+        raise

@@ -1,0 +1,247 @@
+"""What v1 says and hears beyond subscriptions: a welcome, pongs, errors that count, logins, publications."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tornado_realtime.connection import Phase
+from tornado_realtime.errors import (
+    AuthError,
+    AuthRefusedError,
+    BrokerClosedError,
+    BrokerError,
+    BrokerUnavailableError,
+)
+from tornado_realtime.hub.heart import login_end
+from tornado_realtime.publication import Publication, Sender
+from tornado_realtime.wire.base import Farewell
+from tornado_realtime.wire.commands import ChannelCommand, ConnectionCommand, Ping, Publish, Refresh
+from tornado_realtime.wire.v1 import V1, Fault, Welcome, codes
+
+if TYPE_CHECKING:
+    from tornado_realtime.connection import Connection, Limits
+    from tornado_realtime.hub.gate import Reply
+    from tornado_realtime.hub.heart import Heart
+    from tornado_realtime.metrics import Counters
+    from tornado_realtime.publication import Position
+
+logger = logging.getLogger(__name__)
+
+# More errors than that in one minute of the hub's clock, and a client is closed.
+MOST_ERRORS = 100
+ERROR_SECONDS = 60.0
+NAME_BYTES = 9
+
+TokenLogin = Callable[[str], Awaitable[Any]]
+"""Who a token says it is; raises AuthError."""
+
+
+class Publisher(Protocol):
+    """What takes publications; the hub is one."""
+
+    async def publish(self, publication: Publication) -> Position | None:
+        """Publish; raises BrokerError."""
+        ...
+
+    def publish_now(self, publication: Publication) -> bool:
+        """Publish without waiting, if that can be done."""
+        ...
+
+
+class Talk:
+    """Serves the connections whose wire talks.
+
+    For an idle one its public name is kept, and nothing else.
+
+    Args:
+        publisher: Takes what clients publish.
+        heart: Pings, and knows when logins run out.
+        limits: Bounds of one client.
+        counters: Where to count.
+        login: Reads tokens, for logins that are prolonged; None if tokens are not read here.
+        prolonged: Called when a connection has another login.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        heart: Heart,
+        limits: Limits,
+        counters: Counters,
+        login: TokenLogin | None = None,
+        prolonged: Callable[[Connection], None] = lambda connection: None,
+    ) -> None:
+        self._publisher = publisher
+        self._heart = heart
+        self._limits = limits
+        self._counters = counters
+        self._login = login
+        self._prolonged = prolonged
+        self._clock = asyncio.get_running_loop().time
+        self._names: dict[Connection, str] = {}
+        self._connections: dict[str, Connection] = {}
+        self._refreshing: dict[Connection, asyncio.Task[None]] = {}
+        self._errors: dict[Connection, int] = {}
+        self._minute = 0
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def begun(self, connection: Connection) -> None:
+        """It reads: welcome it."""
+        name = secrets.token_urlsafe(NAME_BYTES)
+        self._names[connection] = name
+        self._connections[name] = connection
+        welcome = Welcome(
+            name,
+            _user_id(connection),
+            self._heart.talk_interval,
+            self._ttl(connection),
+            self._limits.channels_size,
+            ("publish",) if self._login is None else ("publish", "refresh"),
+        )
+        connection.send(V1.welcome(welcome))
+
+    def closing(self, connection: Connection) -> None:
+        """It is over: what it waits for is not needed any more."""
+        self._connections.pop(self._names.pop(connection, ""), None)
+        self._errors.pop(connection, None)
+        refreshing = self._refreshing.pop(connection, None)
+        if refreshing is not None:
+            refreshing.cancel()
+
+    def find(self, name: str) -> Connection | None:
+        """The open connection that is called ``name``."""
+        return self._connections.get(name)
+
+    def expiring(self, connection: Connection) -> None:
+        """Its login runs out soon."""
+        connection.send(V1.expiring(self._ttl(connection) or 0))
+
+    # -- errors ------------------------------------------------------------------------------------
+
+    def failed(
+        self,
+        connection: Connection,
+        command: ChannelCommand | Refresh,
+        fault: Fault,
+        after: int | None = None,
+    ) -> None:
+        """Tell a client that what it asked for is not done."""
+        connection.send(V1.failed(command, fault, after))
+        self.erred(connection)
+
+    def erred(self, connection: Connection) -> None:
+        """A client was told of an error: one more than it may get, and it is closed."""
+        if connection.phase is not Phase.OPEN:
+            return
+        minute = int(self._clock() / ERROR_SECONDS)
+        if minute != self._minute:
+            self._minute = minute
+            self._errors.clear()
+        count = self._errors[connection] = self._errors.get(connection, 0) + 1
+        if count > MOST_ERRORS:
+            self._counters.clients_flooding += 1
+            logger.warning("client closed: more than %d errors in a minute", MOST_ERRORS)
+            connection.close(V1.farewell(Farewell.ERRORS))
+
+    # -- what is about the connection ----------------------------------------------------------------
+
+    def take(self, connection: Connection, command: ConnectionCommand) -> None:
+        """Answer a command."""
+        if isinstance(command, Ping):
+            connection.send(V1.pong(command))
+        elif isinstance(command, Refresh):
+            self._refresh(connection, command)
+
+    def _refresh(self, connection: Connection, command: Refresh) -> None:
+        if self._login is None:
+            self.failed(connection, command, codes.NOT_AVAILABLE)
+        elif connection in self._refreshing:
+            self.failed(connection, command, codes.BUSY)
+        else:
+            refreshing = asyncio.ensure_future(self._read(connection, command, self._login))
+            self._refreshing[connection] = refreshing
+            refreshing.add_done_callback(partial(self._read_through, connection))
+
+    def _read_through(self, connection: Connection, refreshing: asyncio.Task[None]) -> None:
+        if self._refreshing.get(connection) is refreshing:
+            del self._refreshing[connection]
+
+    async def _read(self, connection: Connection, command: Refresh, login: TokenLogin) -> None:
+        """Read a token, and prolong the login if it is the same user's."""
+        try:
+            user = await login(command.token)
+        except AuthRefusedError as error:
+            fault = codes.TOKEN_EXPIRED if error.kind == "expired" else codes.UNAUTHORIZED
+            self.failed(connection, command, fault)
+        except AuthError:
+            self.failed(connection, command, codes.INTERNAL)
+        except Exception:
+            logger.exception("a token could not be read")
+            self.failed(connection, command, codes.INTERNAL)
+        else:
+            self._prolong(connection, command, user)
+
+    def _prolong(self, connection: Connection, command: Refresh, user: Any) -> None:
+        if user.id != _user_id(connection):
+            self.failed(connection, command, codes.UNAUTHORIZED)
+            return
+        visitor = connection.user.visitor
+        connection.user = user if visitor is None else replace(user, visitor=visitor)
+        self._heart.renewed(connection, login_end(user, self._clock()))
+        connection.send(V1.refreshed(command, self._ttl(connection)))
+        self._prolonged(connection)
+
+    def _ttl(self, connection: Connection) -> int | None:
+        if connection.expires is None:
+            return None
+        return max(0, math.ceil(connection.expires - self._clock()))
+
+    # -- what clients publish ------------------------------------------------------------------------
+
+    def publish(self, connection: Connection, command: Publish) -> asyncio.Future[Reply] | None:
+        """See gate.Steps."""
+        if len(command.data) > self._limits.publication_bytes:
+            self._counters.client_publications_refused += 1
+            self.failed(connection, command, codes.LIMIT)
+            return None
+        sender = Sender(_user_id(connection), self._names[connection], command.echo)
+        publication = Publication(command.channel, command.data, sender=sender)
+        try:
+            if self._publisher.publish_now(publication):
+                self._published(connection, command)
+                return None
+        except BrokerClosedError:
+            self.failed(connection, command, codes.UNDELIVERED)
+            return None
+        return asyncio.ensure_future(self._publish(connection, command, publication))
+
+    async def _publish(self, connection: Connection, command: Publish, publication: Publication) -> Reply:
+        """Wait for the broker; what to tell the client then."""
+        try:
+            await self._publisher.publish(publication)
+        except BrokerUnavailableError as error:
+            fault = codes.DOUBTFUL if error.outcome == "unknown" else codes.UNDELIVERED
+            return partial(self.failed, connection, command, fault, int(error.retry_after * 1000))
+        except BrokerError:
+            return partial(self.failed, connection, command, codes.UNDELIVERED)
+        except Exception:
+            logger.exception("a client's publication failed unexpectedly")
+            return partial(self.failed, connection, command, codes.INTERNAL)
+        return partial(self._published, connection, command)
+
+    def _published(self, connection: Connection, command: Publish) -> None:
+        self._counters.client_publications += 1
+        if command.id is not None:
+            connection.send(V1.published(command, None))
+
+
+def _user_id(connection: Connection) -> str:
+    return getattr(connection.user, "id", "") or ""

@@ -1,0 +1,275 @@
+"""Publications to frames, messages to commands, and every frame of a v1 server (docs/realtime-v1.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tornado_realtime.publication import Position, Publication, Sender
+from tornado_realtime.wire.base import Farewell, Wire
+from tornado_realtime.wire.commands import (
+    ChannelCommand,
+    Command,
+    Id,
+    Ping,
+    Pong,
+    Publish,
+    Refresh,
+    Reject,
+    Subscribe,
+    Unsubscribe,
+)
+from tornado_realtime.wire.denial import Denial
+from tornado_realtime.wire.frames import close_frame, text_frame
+from tornado_realtime.wire.json_text import plain_compact, plain_quote
+from tornado_realtime.wire.v1 import codes
+from tornado_realtime.wire.v1.codes import CODES, DENIALS, Ending, Fault
+from tornado_realtime.wire.v1.request import Asked, read_asked
+
+MESSAGE_BYTES = 64 * 1024
+"""Longest message of a client (V1); not an option, as client libraries are written against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What a client is told first (V3).
+
+    Attributes:
+        client: Its connection's public name.
+        user: Its user's id; empty for nobody in particular, who is told nothing.
+        ping: Seconds after which it is pinged.
+        ttl: Seconds until its login runs out; None if that is not known.
+        channels_size: Most channels it may be subscribed to.
+        features: What this server can do beyond subscribing.
+    """
+
+    client: str
+    user: str
+    ping: float
+    ttl: int | None
+    channels_size: int
+    features: Sequence[str]
+
+
+class V1Wire(Wire):
+    """JSON both ways; every request that has an id is answered, and every error has a code."""
+
+    name = subprotocol = "realtime.v1.json"
+    talks = True
+    message_bytes = MESSAGE_BYTES
+    ping = text_frame(b'{"type":"ping"}')
+
+    # -- what clients say --------------------------------------------------------------------------
+
+    def decode(self, message: bytes, is_text: bool) -> Command:
+        """What ``message`` asks for; what cannot be done is a ``Reject`` that says why, with its id."""
+        asked = read_asked(message, is_text)
+        if not asked.is_valid:
+            return _rejected(codes.INVALID, asked)
+        about_connection = _ABOUT_CONNECTION.get(asked.action)
+        if about_connection is not None:
+            return about_connection(asked)
+        if not asked.channel:
+            return _rejected(codes.NO_CHANNEL, asked)
+        about_channel = _ABOUT_CHANNELS.get(asked.action)
+        if about_channel is None:
+            return _rejected(codes.unknown_action(asked.action), asked)
+        return about_channel(asked)
+
+    # -- publications ------------------------------------------------------------------------------
+
+    def encode(self, publication: Publication) -> bytes:
+        """The message as ``payload``: as JSON where it is one JSON value, else as text with ``raw``."""
+        channel, payload = plain_quote(publication.channel), plain_compact(publication.data)
+        raw = b""
+        if payload is None:
+            payload, raw = plain_quote(publication.data.decode("utf-8", "replace")), b',"raw":true'
+        sender = _from(publication.sender) if publication.sender is not None else b""
+        return text_frame(
+            b'{"type":"message","channel":%b,"payload":%b%b%b}' % (channel, payload, raw, sender)
+        )
+
+    def missed(self, channel: str) -> bytes:
+        """The news that publications on ``channel`` may have been missed (V4)."""
+        return _frame("gap", None, channel, b'"reason":"broker away"')
+
+    # -- replies -----------------------------------------------------------------------------------
+
+    def subscribed(self, command: Subscribe) -> bytes:
+        """The confirmation; who asks for what it missed learns that nothing is kept (V4)."""
+        recovery = (b'"recovered":false,"replay":0',) if command.recovers else ()
+        return _frame("subscribed", command.id, command.channel, *recovery)
+
+    def unsubscribed(self, command: Unsubscribe) -> bytes:
+        """The confirmation, sent even when the client had not subscribed."""
+        return _frame("unsubscribed", command.id, command.channel)
+
+    def revoked(self, channel: str) -> bytes:
+        """The news that a subscription is over that the client did not end (V4)."""
+        code, reason = codes.REVOKED
+        return _frame("unsubscribed", None, channel, b'"code":%d,"reason":%b' % (code, plain_quote(reason)))
+
+    def published(self, command: Publish, position: Position | None) -> bytes:
+        """The confirmation that the broker took a publication."""
+        where = b"" if position is None else b'"epoch":%b,"offset":%d' % _position(position)
+        return _frame("published", command.id, command.channel, *filter(None, (where,)))
+
+    def pong(self, command: Ping) -> bytes:
+        """The answer to a client's ping."""
+        return _frame("pong", command.id)
+
+    def refreshed(self, command: Refresh, ttl: int | None) -> bytes:
+        """The confirmation that a login lasts longer now."""
+        return _frame("refreshed", command.id, None, *_ttl(ttl))
+
+    def denied(self, command: ChannelCommand, why: Denial) -> bytes:
+        """The error that refuses a command."""
+        return self.failed(command, DENIALS[why])
+
+    def failed(self, command: ChannelCommand | Refresh, fault: Fault, after: int | None = None) -> bytes:
+        """The error that answers a command.
+
+        Args:
+            command: Of the client.
+            fault: What is wrong.
+            after: Milliseconds after which it may be tried again.
+        """
+        channel = None if isinstance(command, Refresh) or fault is codes.BAD_NAME else command.channel
+        return _error(fault, command.id, channel, after)
+
+    # -- what the server begins ----------------------------------------------------------------------
+
+    def welcome(self, welcome: Welcome) -> bytes:
+        """The first frame of every connection."""
+        members = [b'"v":1', b'"client":%b' % plain_quote(welcome.client)]
+        if welcome.user:
+            members.append(b'"user":%b' % plain_quote(welcome.user))
+        members += [b'"ping":%d' % welcome.ping, *_ttl(welcome.ttl)]
+        members.append(b'"limits":{"frame":%d,"channels":%d}' % (MESSAGE_BYTES, welcome.channels_size))
+        members.append(b'"features":[%b]' % b",".join(map(plain_quote, welcome.features)))
+        return _frame("welcome", None, None, *members)
+
+    def expiring(self, seconds: int) -> bytes:
+        """The warning that the login runs out."""
+        return _frame("expiring", None, None, b'"in":%d' % seconds)
+
+    def farewell(self, why: Farewell) -> bytes:
+        """Advice for people and programs, and the close frame with the same code (V8)."""
+        return _FAREWELLS[why]
+
+
+# -- commands by action (V2) ---------------------------------------------------------------------------
+
+
+def _subscribe(asked: Asked) -> Command:
+    recovers = asked.has_object("since")
+    if recovers is None:
+        return _rejected(codes.INVALID, asked)
+    return Subscribe(asked.channel, _token(asked), asked.id, recovers)
+
+
+def _unsubscribe(asked: Asked) -> Command:
+    return Unsubscribe(asked.channel, asked.id)
+
+
+def _publish(asked: Asked) -> Command:
+    echo = asked.flag("echo", True)
+    if echo is None:
+        return _rejected(codes.INVALID, asked)
+    payload = asked.json("payload")
+    if payload is None:
+        return _rejected(codes.NO_PAYLOAD, asked)
+    return Publish(asked.channel, payload, asked.id, echo, _token(asked))
+
+
+def _token(asked: Asked) -> str:
+    """What is shown for a channel; what is no text is nothing, as on the older wires."""
+    return asked.text("token") or ""
+
+
+def _not_available(asked: Asked) -> Command:
+    return _rejected(codes.NOT_AVAILABLE, asked)
+
+
+def _ping(asked: Asked) -> Command:
+    return Ping(asked.id)
+
+
+def _pong(asked: Asked) -> Command:
+    # Whoever gives it an id wants an answer.
+    return Pong() if asked.id is None else Ping(asked.id)
+
+
+def _refresh(asked: Asked) -> Command:
+    token = asked.text("token")
+    if token is None:
+        return _rejected(codes.INVALID, asked)
+    if asked.channel:
+        return _not_available(asked)
+    return Refresh(token, asked.id) if token else _rejected(codes.NO_TOKEN, asked)
+
+
+_Reading = Callable[[Asked], Command]
+_ABOUT_CONNECTION: Mapping[str, _Reading] = MappingProxyType(
+    {"ping": _ping, "pong": _pong, "refresh": _refresh}
+)
+_ABOUT_CHANNELS: Mapping[str, _Reading] = MappingProxyType(
+    {
+        "subscribe": _subscribe,
+        "unsubscribe": _unsubscribe,
+        "publish": _publish,
+        # Known to the protocol, and not there yet.
+        "history": _not_available,
+        "presence": _not_available,
+    }
+)
+
+
+# -- frames --------------------------------------------------------------------------------------------
+
+
+def _frame(kind: str, name: Id | None = None, channel: str | None = None, *more: bytes) -> bytes:
+    members = [b'"type":"%b"' % kind.encode()]
+    if name is not None:
+        members.append(b'"id":%b' % (plain_quote(name) if isinstance(name, str) else b"%d" % name))
+    if channel is not None:
+        members.append(b'"channel":%b' % plain_quote(channel))
+    return text_frame(b"{%b}" % b",".join((*members, *more)))
+
+
+def _error(fault: Fault, name: Id | None, channel: str | None, after: int | None = None) -> bytes:
+    retry = b"true" if fault.retry else b"false"
+    text = b'"error":%b,"code":%d,"retry":%b' % (plain_quote(fault.text), fault.code, retry)
+    return _frame("error", name, channel, text, *([] if after is None else [b'"after":%d' % after]))
+
+
+def _rejected(fault: Fault, asked: Asked) -> Reject:
+    channel = asked.channel if fault is codes.NOT_AVAILABLE else None
+    return Reject(_error(fault, asked.id, channel))
+
+
+def _from(sender: Sender) -> bytes:
+    user = b'"user":%b,' % plain_quote(sender.user) if sender.user else b""
+    return b',"from":{%b"client":%b}' % (user, plain_quote(sender.client))
+
+
+def _position(position: Position) -> tuple[bytes, int]:
+    return plain_quote(position.epoch), position.offset
+
+
+def _ttl(ttl: int | None) -> tuple[bytes, ...]:
+    return () if ttl is None else (b'"ttl":%d' % ttl,)
+
+
+def _farewell(ending: Ending) -> bytes:
+    code, reason = ending.code, plain_quote(ending.reason)
+    advice = b'"reconnect":false' if ending.after is None else b'"reconnect":true,"after":%d' % ending.after
+    disconnect = _frame("disconnect", None, None, b'"code":%d,"reason":%b' % (code, reason), advice)
+    return disconnect + close_frame(code, ending.reason)
+
+
+_FAREWELLS: Mapping[Farewell, bytes] = MappingProxyType({why: _farewell(CODES[why]) for why in Farewell})
+
+V1 = V1Wire()
+"""One shared value: a wire holds no state of a connection."""
