@@ -128,5 +128,7 @@ class Sentinels:
                 told = client.execute_command("SENTINEL", "MASTER", NAME)
         except RedisError:
             return False
+        if isinstance(told, list):  # as older redis-py hands it on
+            told = dict(zip(told[::2], told[1::2], strict=True))
         counts = int(told["num-slaves"]), int(told["num-other-sentinels"])
         return counts == (len(self.servers) - 1, len(self.sentinels) - 1)

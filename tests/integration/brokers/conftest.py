@@ -39,9 +39,11 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCl
 def shared_sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
     """A primary, a replica and Sentinels for all tests that do them no harm."""
     group = Sentinels(tmp_path_factory.mktemp("sentinels"), password="pw")
-    group.start()
-    yield group
-    group.stop()
+    try:
+        group.start()
+        yield group
+    finally:
+        group.stop()
 
 
 @pytest.fixture(params=["memory", "redis", "redis-cluster", "redis-sentinel"])
