@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+
+import pytest
 
 from tests.integration.brokers.test_redis_faults import BRISK, accepted
 from tests.support.broker_world import Collector, eventually, run
@@ -54,7 +57,9 @@ class Muffler:
             writer.transport.abort()
 
 
-def test_a_deaf_node_says_so_and_listens_anew(shared_redis: RedisServer) -> None:
+def test_a_deaf_node_says_so_and_listens_anew(
+    shared_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     muffler, sink = Muffler(), Collector()
 
     async def scenario() -> None:
@@ -78,7 +83,9 @@ def test_a_deaf_node_says_so_and_listens_anew(shared_redis: RedisServer) -> None
             await eventually(lambda: b"heard" in sink.data)
             await broker.close()
 
-    run(scenario())
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+    assert "(subscribing link: a probe did not come back)" in caplog.text
     assert {gap.channels for gap in sink.gaps} == {("news",)}
 
 

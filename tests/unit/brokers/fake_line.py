@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from tornado_realtime.brokers.redis.address import parse_address
 from tornado_realtime.brokers.redis.line import Command, Line
+from tornado_realtime.errors import BrokerError
 
 
 class FakeLine(Line):
@@ -35,7 +36,7 @@ class FakeLine(Line):
         for reply in replies:
             self._replies.put_nowait(reply)
 
-    def abort(self) -> None:
+    def abort(self, why: BrokerError | None = None) -> None:
         self.aborted = True
 
 

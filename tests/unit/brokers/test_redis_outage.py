@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from redis.exceptions import AuthenticationError
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from tornado_realtime.brokers.redis.backoff import Backoff
 from tornado_realtime.brokers.redis.outage import Outage
@@ -64,3 +64,20 @@ def test_what_waiting_does_not_cure_is_an_error(caplog: pytest.LogCaptureFixture
     error.__cause__ = AuthenticationError()
     Outage("cache:6379", lambda: 0).began("publishing", error)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_that_waiting_is_in_vain_is_said_once_more_in_the_same_outage(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outage = Outage("cache:6379", lambda: 0)
+    refused = BrokerUnavailableError("no permissions")
+    refused.__cause__ = NoPermissionError()
+    for _ in range(2):
+        outage.began("subscribing", BrokerUnavailableError("Connection closed by server."))
+        for _ in range(3):
+            outage.began("subscribing", refused)
+        outage.ended("subscribing")
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "WARNING"] * 2
+    assert caplog.messages[1] == (
+        "Redis at cache:6379 is still away, and waiting will not help (subscribing link: no permissions)"
+    )

@@ -9,7 +9,7 @@ from contextlib import suppress
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from tornado_realtime.brokers.redis.address import RedisAddress
-from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 
 Command = tuple[bytes, ...]
 
@@ -31,6 +31,7 @@ class Line:
         # socket_timeout: None, because a reader waits as long as nobody publishes.
         self._connection = address.connection(socket_timeout=None, socket_connect_timeout=dial_timeout)
         self.heard = asyncio.Event()
+        self._why: BrokerError | None = None
 
     async def open(self) -> None:
         """Dial, log in, and hear one answer: a stopped Redis still accepts connections.
@@ -89,8 +90,9 @@ class Line:
         self.heard.set()
         return reply
 
-    def abort(self) -> None:
-        """Break the connection at once; reader and writer fail."""
+    def abort(self, why: BrokerError | None = None) -> None:
+        """Break the connection at once; reader and writer fail, because of ``why`` where it is given."""
+        self._why = why
         # redis-py has no public way that does not wait until a stalled peer took what is buffered.
         writer: asyncio.StreamWriter | None = getattr(self._connection, "_writer", None)
         if writer is not None:
@@ -105,9 +107,14 @@ class Line:
 
     def refusal(self, error: ResponseError) -> BrokerUnavailableError:
         """What a reply that is an error means to a publisher."""
-        return self._lost(error)
+        return self._translated(error)
 
     def _lost(self, error: Exception) -> BrokerUnavailableError:
+        if self._why is not None:  # that is why there was an error
+            return BrokerUnavailableError(str(self._why))
+        return self._translated(error)
+
+    def _translated(self, error: Exception) -> BrokerUnavailableError:
         if isinstance(error, TimeoutError) and not error.args:
             return BrokerUnavailableError(f"no answer within {self._dial_timeout:g} s")
         text = self._address.without_secrets(str(error).strip()) or type(error).__name__

@@ -129,9 +129,9 @@ class Publisher:
         """
         if self._line is None or asyncio.get_running_loop().time() - self._answered < silence:
             return
-        line = self._line
-        self.end(BrokerUnavailableError("Redis stopped answering"))
-        line.abort()
+        line, error = self._line, BrokerUnavailableError("Redis stopped answering")
+        self.end(error)
+        line.abort(error)
 
     def begin(self, line: Line) -> None:
         """Publishing works from now on."""

@@ -206,7 +206,7 @@ class Subscriber:
         if self._line is not None:
             line = self._line
             self.end(error)
-            line.abort()
+            line.abort(error)
 
     def proved(self, moment: float) -> None:
         """What was published before ``moment`` (loop time) was heard."""
