@@ -142,7 +142,8 @@ class Nodes:
                 self._counters.node_messages_ignored += 1
 
     async def close(self) -> None:
-        """End what is being worked on; open questions are answered with what is there."""
+        """End what is being worked on, and handle nothing more; who still asks gets what is there."""
+        self._handlers.clear()
         for question in self._questions.values():
             if not question.complete.done():
                 question.complete.set_result(None)
@@ -157,24 +158,23 @@ class Nodes:
             return
         try:
             answer = handler(body)
+            if inspect.isawaitable(answer):
+                task = self._keep(asyncio.ensure_future(answer))
+                task.add_done_callback(lambda task: self._handled(kind, task, reply))
+            else:
+                reply(answer)
         except Exception:  # the handler's bug; the others go on
             logger.exception("a node message of kind %r could not be handled", kind)
-            return
-        if inspect.isawaitable(answer):
-            task = self._keep(asyncio.ensure_future(answer))
-            task.add_done_callback(lambda task: self._handled(kind, task, reply))
-        else:
-            reply(answer)
 
     def _handled(
         self, kind: str, task: asyncio.Future[Body | None], reply: Callable[[Body | None], None]
     ) -> None:
         if task.cancelled():
             return
-        if error := task.exception():  # the handler's bug; the others go on
-            logger.error("a node message of kind %r could not be handled", kind, exc_info=error)
-        else:
+        try:
             reply(task.result())
+        except Exception:  # the handler's bug; the others go on
+            logger.exception("a node message of kind %r could not be handled", kind)
 
     def _reply(self, node: str, name: str, answer: Body | None) -> None:
         message = _dumped({"answer": name, "body": answer})

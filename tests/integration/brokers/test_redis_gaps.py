@@ -1,4 +1,4 @@
-"""Clients whose wire has words for it are told that they may have missed publications, the others are not."""
+"""Clients stay, and are let in, while Redis is away; a wire that has words for it tells what they missed."""
 
 from __future__ import annotations
 
@@ -53,9 +53,11 @@ def test_the_mark_comes_after_what_was_heard_and_before_what_is(
             await instance.publish("news", "before")
             server.kill()
             await eventually(lambda: not hub.broker.health.ready)
+            late = await world.open("news")  # let in, and deaf from the beginning
             server.start()
             await eventually(lambda: taken(hub, instance, "news", "after"))
             assert [await new.text() for _ in range(3)] == [b"before", b"missed on news", b"after"]
+            assert [await late.text() for _ in range(2)] == [b"missed on news", b"after"]
             assert [await old.text() for _ in range(2)] == [b"before", b"after"]
             values = hub.metrics.values()
             assert (values["gaps"], values["gap_channels"], values["outages"]) == (1, 2, 1)

@@ -152,6 +152,35 @@ def test_a_handler_that_fails_is_logged_and_missing(at_once: bool, caplog: pytes
     assert "word" not in caplog.text
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_answer_that_is_no_json_is_the_handlers_bug(
+    at_once: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def odd(body: dict[str, Any]) -> dict[str, Any]:
+        return {"set": {1}}
+
+    async def later(body: dict[str, Any]) -> dict[str, Any]:
+        return odd(body)
+
+    async def scenario(world: World) -> None:
+        world.nodes.on("odd", odd if at_once else later)
+        assert await world.nodes.ask("odd", {}, 0.01) == Answers([], 1)
+
+    with_world(scenario)
+    assert caplog.messages == ["a node message of kind 'odd' could not be handled"]
+
+
+def test_nothing_is_handled_after_the_end() -> None:
+    async def scenario(world: World) -> None:
+        got: list[object] = []
+        world.nodes.on("late", got.append)
+        await world.nodes.close()
+        world.nodes.told(b'{"kind":"late","body":{}}')
+        assert got == []
+
+    with_world(scenario)
+
+
 def test_too_many_at_once_are_ignored() -> None:
     async def forever(body: dict[str, Any]) -> None:
         await asyncio.Event().wait()
