@@ -11,6 +11,7 @@ from tests.benchmarks.ours import (
     launch_ours,
     launch_ours_on_redis,
     launch_ours_on_uvloop,
+    launch_ours_v1,
     launch_two_nodes,
 )
 from tests.benchmarks.places import NODE_MODULES, SOURCES
@@ -174,6 +175,9 @@ def _nchan_version(program: Path) -> str:
 
 _ALL = (
     Contender("ours", "tornado_realtime", launch_ours, "`run --config`, login, origin and limits on"),
+    Contender(
+        "ours-v1", "tornado_realtime, realtime.v1.json", launch_ours_v1, "the wire with acknowledgements"
+    ),
     Contender(
         "ours-two",
         "tornado_realtime, two nodes over Redis",

@@ -17,6 +17,7 @@ from tests.benchmarks.places import ROOT, SOURCES
 from tests.benchmarks.room import Launch, Room
 from tornado_realtime.settings import OPTIONS
 from tornado_realtime.version import __version__
+from tornado_realtime.wire.v1 import V1
 
 _SITE = """http://127.0.0.1:{port} {{
 	@realtime path /ws /internal/*
@@ -63,6 +64,13 @@ def launch_ours_on_uvloop(room: Room) -> Launch:
         {"UVLOOP_FOLDER": install.packages_of(python), "PYTHONPATH": str(ROOT)},
         f"{__version__}, uvloop {version}",
     )
+
+
+def launch_ours_v1(room: Room) -> Launch:
+    """The same, with clients that speak realtime.v1.json."""
+    launch = launch_ours(room)
+    offer = ("--header", f"Sec-WebSocket-Protocol: {V1.name}")
+    return replace(launch, subscribe=(*launch.subscribe, *offer))
 
 
 def launch_ours_on_redis(room: Room, port: int) -> Launch:

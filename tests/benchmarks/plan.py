@@ -105,7 +105,7 @@ def scenarios(scale: Scale) -> list[Scenario]:
             FANOUT,
             "1 channel, 1,000 subscribers",
             Work(1000, stretches=windows),
-            (*EVERYBODY, *looped),
+            (*EVERYBODY, "ours-v1", *looped),
             rounds,
         ),
         Scenario(
@@ -133,7 +133,7 @@ def scenarios(scale: Scale) -> list[Scenario]:
             IDLE,
             f"memory of {scale.idle:,} idle subscribers",
             Work(scale.idle),
-            ("ours", "socketify", "nchan", "nats", "websockets", "tornado"),
+            ("ours", "ours-v1", "socketify", "nchan", "nats", "websockets", "tornado"),
             min(rounds, 3),
         ),
         Scenario(
@@ -282,7 +282,7 @@ def _beside(scenario: str, contender: str, read: Reading, phase: str = "") -> tu
 
 def rows(scale: Scale) -> list[Row]:
     """Every target."""
-    return [*_fan_out_rows(), *_crowd_rows(scale), *_other_rows(scale), *_redis_rows(scale)]
+    return [*_fan_out_rows(), *_crowd_rows(scale), *_other_rows(scale), *_v1_rows(scale), *_redis_rows(scale)]
 
 
 def _fan_out_rows() -> list[Row]:
@@ -337,6 +337,22 @@ def _other_rows(scale: Scale) -> list[Row]:
             8.0,
         ),
         Row("handshakes", *_beside(HANDSHAKE, "tornado", handshakes), "handshakes/s", 4.0),
+    ]
+
+
+def _v1_rows(scale: Scale) -> list[Row]:
+    full = deliveries("w64")
+    newer, raw = Side(FANOUT, "ours-v1", full, "w64"), Side(FANOUT, "ours", full, "w64")
+    return [
+        Row("fan-out to 1,000 on realtime.v1.json, window 64, beside raw", newer, raw, _PER_SECOND, 0.9),
+        Row(
+            "an idle subscriber on realtime.v1.json",
+            Side(IDLE, "ours-v1", memory, "idle"),
+            None,
+            "KiB",
+            2.0,
+            at_most=True,
+        ),
     ]
 
 

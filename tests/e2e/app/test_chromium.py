@@ -22,6 +22,19 @@ REFUSED = """() => new Promise((done) => {
 })"""
 
 
+SPEAKS_V1 = """() => new Promise((done) => {
+  const socket = new WebSocket('/ws', 'realtime.v1.json');
+  const heard = [];
+  socket.onopen = () => socket.send('{"action":"subscribe","id":1,"channel":"news"}');
+  socket.onmessage = (event) => {
+    const { type, id } = JSON.parse(event.data);
+    heard.push(id === undefined ? type : `${type} ${id}`);
+    if (type === 'subscribed') done([socket.protocol, ...heard]);
+  };
+  socket.onclose = (event) => done([`closed ${event.code}`]);
+})"""
+
+
 def handshake_status(server: DemoServer, context: BrowserContext) -> int:
     """What /ws answers to a client with this browser's cookies; 101 if it lets the client in."""
     cookies = "; ".join(f"{c.get('name')}={c.get('value')}" for c in context.cookies())
@@ -64,6 +77,13 @@ def test_after_logging_out_the_door_is_closed(demo_server: DemoServer, new_conte
     assert context.cookies() == []
     assert ada.complaints == []
     assert ada.page.evaluate(REFUSED) == "closed 1006"
+
+
+def test_a_page_may_speak_v1(demo_server: DemoServer, new_context: NewContext) -> None:
+    ada = DemoPage.open(new_context(), demo_server.url)
+    ada.login("ada")
+    assert ada.page.evaluate(SPEAKS_V1) == ["realtime.v1.json", "welcome", "subscribed 1"]
+    assert ada.complaints == []
 
 
 def test_unsubscribing_ends_it_and_the_newest_is_on_top(

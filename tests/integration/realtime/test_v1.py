@@ -8,6 +8,8 @@ import time
 from typing import Any
 
 import pytest
+from websockets import Subprotocol
+from websockets.asyncio.client import connect
 
 from tests.support.realtime_world import TunedRealtime, World, realtime, serving, until
 from tests.support.v1_world import PROTOCOL, SECRET, open_v1, token
@@ -74,6 +76,30 @@ def test_each_connection_has_a_name_of_its_own_and_only_known_users_are_named() 
             assert "user" not in one.welcome
             assert "ttl" not in one.welcome
             assert one.welcome["features"] == ["publish"]
+
+    asyncio.run(main())
+
+
+def test_a_client_of_another_library() -> None:
+    async def main() -> None:
+        async with serving(realtime(channel=ALL_MAY)) as world:
+            url = f"ws://127.0.0.1:{world.port}/ws"
+            async with connect(url, subprotocols=[Subprotocol("realtime.v1.json")]) as client:
+                assert client.subprotocol == "realtime.v1.json"
+                assert json.loads(await client.recv())["type"] == "welcome"
+                for request in (
+                    {"action": "subscribe", "id": 1, "channel": "chat"},
+                    {"action": "publish", "id": 2, "channel": "chat", "payload": "é" * 30_000},
+                ):
+                    await client.send(json.dumps(request, ensure_ascii=False))
+                answers = [json.loads(await client.recv()) for _ in range(3)]
+                assert [answer["type"] for answer in answers] == ["subscribed", "published", "message"]
+                assert answers[2]["payload"] == "é" * 30_000
+                await client.ping()
+                await world.realtime.close(timeout=5)
+                assert json.loads(await client.recv())["after"] == 1500
+                await client.wait_closed()
+                assert (client.close_code, client.close_reason) == (4200, "shutdown")
 
     asyncio.run(main())
 
