@@ -96,8 +96,15 @@ def main() -> int:
     seed = os.environ.get("CHAOS_SEED") or str(time.time_ns())
     sys.stderr.write(f"CHAOS_SEED={seed}\n")
     HOME.mkdir(parents=True, exist_ok=True)
-    runs = asyncio.run(run_all(faults, seed, arguments.jobs, Progress(len(faults))))
+    try:
+        runs = asyncio.run(run_all(faults, seed, arguments.jobs, Progress(len(faults))))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped\n")
+        return 130
     bad = findings(runs)
+    if bad:
+        names = " ".join(run.fault.name for run in runs if run.verdict.findings)
+        bad += f'\nonce more: make chaos CHAOS_SEED={seed} FAULT="{names}"\n'
     sys.stdout.write(f"\n{table(runs)}\n{bad}")
     page = HOME / "report.md"
     pictures = "".join(f"\n### {run.fault.title}\n\n![]({run.fault.name}.svg)\n" for run in runs)
