@@ -25,7 +25,8 @@ class Limits:
         red: From the beginning of a deafness to a ``/ready`` that says so.
         recovery: From the end of the fault until everybody hears everything.
         early: By how much a mark may begin before the fault: a node knows only when it last heard something.
-        marks: Whether there may be marks at all; some faults must not interrupt anything.
+        marks: Whether there may be marks; some faults must not interrupt anything. Where there may be,
+            nothing refused and nothing marked means that the fault did not happen.
     """
 
     answer: float
@@ -92,6 +93,8 @@ def judge(history: History, limits: Limits) -> Verdict:
     verdict.findings += _false_acknowledgements(history)
     verdict.findings += _unanswered(history, limits.answer)
     verdict.findings += _needless_marks(history, limits)
+    if limits.marks and not history.marks and not verdict.outcomes.keys() - {"acknowledged"}:
+        verdict.findings.append(Finding("no effect", "nothing was refused, and nothing marked"))
     for client, hearings in history.clients().items():
         verdict.findings += _duplicates(client, hearings)
         verdict.findings += _ghosts(client, hearings, sendings)
@@ -326,6 +329,7 @@ def _name(message: Message) -> str:
 
 KINDS: tuple[str, ...] = (
     "no run",
+    "no effect",
     "loss",
     "duplicate",
     "disorder",

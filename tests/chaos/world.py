@@ -144,7 +144,10 @@ class World:
                 end = asked
                 await asyncio.sleep(0.05)
                 asked = time.time()
-        self.history.away.append(Span(start, end, why=why, channels=frozenset(channels)))
+        span = Span(start, end, why=why, channels=frozenset(channels))
+        self.history.away.append(span)
+        if not span.channels:
+            self.history.deaf.append(span)
 
     @contextmanager
     def deaf(self, why: str, node: Node) -> Iterator[None]:
@@ -171,7 +174,8 @@ class World:
         try:
             self._say("starting")
             await self._populate()
-            await self._all_heard(WARM_SECONDS)
+            if not await self._all_heard(WARM_SECONDS):
+                raise RuntimeError("not everybody heard everybody before the fault")
             await asyncio.sleep(AFTERMATH + self.random.random())
             self._say("broken")
             self.history.began = time.time()
@@ -207,10 +211,13 @@ class World:
         self._tasks += tasks
         return tasks
 
-    async def _all_heard(self, seconds: float) -> None:
+    async def _all_heard(self, seconds: float) -> bool:
         """Wait until every client heard every author, every node took something and is ready; not for ever.
 
         What was sent before does not count.
+
+        Returns:
+            Whether it came to that.
         """
         since = time.time()
         marks = {(author.channel, author.number): author.next for author in self._authors}
@@ -224,7 +231,7 @@ class World:
             works = (self._taken, self._ready)
             return heard and all(last.get(node.name, 0.0) > since for node in self.nodes for last in works)
 
-        await self._until(done, seconds)
+        return await self._until(done, seconds)
 
     async def _drain(self) -> None:
         """Stop the authors; wait until every client got the newest that was acknowledged."""
@@ -241,13 +248,14 @@ class World:
         await self._until(done, DRAIN_SECONDS)
         await asyncio.sleep(0.3)  # what should not come may come now
 
-    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
+    async def _until(self, done: Callable[[], bool], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while not done() and time.monotonic() < deadline:
             for task in self._tasks:
                 if task.done() and not task.cancelled() and task.exception():
                     task.result()
             await asyncio.sleep(0.05)
+        return done()
 
     async def _close(self) -> None:
         for task in self._tasks:

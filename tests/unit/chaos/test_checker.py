@@ -316,6 +316,17 @@ def test_where_nothing_is_interrupted_nothing_may_be_marked() -> None:
     assert set(kinds(good(), replace(LIMITS, marks=False))) == {"false mark"}
 
 
+def test_a_fault_that_did_nothing_is_none() -> None:
+    history = good()
+    history.away, history.deaf, history.marks = [], [], []
+    for number in range(10, 20):
+        answered(history, number, "acknowledged")
+    for hearing in history.hearings:
+        hearing.heard = [(one.message, one.answered) for one in history.sendings]
+    assert kinds(history) == ["no effect"]
+    assert kinds(history, replace(LIMITS, marks=False)) == []
+
+
 def test_a_message_is_read_as_it_was_written() -> None:
     message = Message("room-1", 2, 3)
     assert Message.parse(message.text(padding=10)) == message
