@@ -65,7 +65,10 @@ class Sentinels:
             home = folder / f"server-{number}"
             home.mkdir(parents=True)
             follow = ["--replicaof", "127.0.0.1", str(front or self.servers[0].port)] if number else []
-            self.servers.append(RedisServer(home, password=password, options=[*follow, *login, *fast]))
+            # One server must not be two replicas to the Sentinels.
+            known = ["--replica-announce-port", str(front)] if front and not number else []
+            options = [*follow, *login, *fast, *known]
+            self.servers.append(RedisServer(home, password=password, options=options))
         self.sentinels: list[Sentinel] = []
         for number in range(sentinels):
             home = folder / f"sentinel-{number}"

@@ -31,7 +31,7 @@ class World:
     def __init__(self, seeds: str = "h:7000,h:7001") -> None:
         address = parse_address(f"redis-cluster://{seeds}")
         self.found: list[Topology] = []
-        self.scout = Scout(address, make_guide(address, Timing()), 1.0, self.found.append)
+        self.scout = Scout(address, make_guide(address, Timing(), lambda: False), 1.0, self.found.append)
 
     def dial(self) -> int:
         """Which port is asked next."""

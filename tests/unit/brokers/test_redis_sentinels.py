@@ -51,7 +51,7 @@ def test_one_primary_carries_everything_and_sharding_is_off() -> None:
         shares=(Share(0, SLOTS - 1, primary),),
         nodes=(Place("10.0.0.1", 26379), Place("10.0.0.1", 26380)),
     )
-    assert parse_sentinel(answers()) == (topology, False)
+    assert parse_sentinel(answers()) == (topology, "up")
 
 
 def test_who_reaches_too_few_others_is_not_well() -> None:
@@ -60,21 +60,35 @@ def test_who_reaches_too_few_others_is_not_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "is_down"),
+    ("flags", "state"),
     [
-        (b"master", False),
-        (b"s_down,master", False),  # one Sentinel alone thinks so
-        (b"s_down,o_down,master", True),
-        (b"master,failover_in_progress", True),
+        (b"master", "up"),
+        (b"s_down,master", "doubted"),  # one Sentinel alone thinks so
+        (b"s_down,o_down,master", "down"),
+        (b"master,failover_in_progress", "down"),
     ],
 )
-def test_down_is_what_most_sentinels_say(flags: bytes, is_down: bool) -> None:
-    assert parse_sentinel(answers(flags=flags))[1] is is_down
+def test_down_is_what_most_sentinels_say(flags: bytes, state: str) -> None:
+    assert parse_sentinel(answers(flags=flags))[1] == state
+
+
+def test_what_one_sentinel_doubts_and_this_node_lost_is_down() -> None:
+    lost, now = False, 100.0
+    guide = SentinelGuide(ADDRESS, lambda: lost, lambda: now)
+    asked, doubted = Place("a", 26379), answers(flags=b"s_down,master")
+    assert guide.read(answers(), asked).shares
+    assert guide.read(doubted, asked).shares  # that Sentinel's own trouble
+    lost = True
+    assert not guide.read(doubted, asked).shares
+    lost = False
+    assert not guide.read(doubted, asked).shares  # back so soon, perhaps while it is being replaced
+    now = 103.0
+    assert guide.read(doubted, asked).shares
 
 
 def test_a_primary_that_comes_back_is_believed_later_and_its_successor_at_once() -> None:
     now = [100.0]
-    guide = SentinelGuide(ADDRESS, lambda: now[0])
+    guide = SentinelGuide(ADDRESS, lambda: False, lambda: now[0])
     asked = Place("a", 26379)
 
     def primary(*, at: float, port: int = 1, epoch: int = 3, flags: bytes = b"master") -> int:
@@ -93,9 +107,22 @@ def test_a_primary_that_comes_back_is_believed_later_and_its_successor_at_once()
     assert primary(at=107.0, port=2, epoch=4) == 2  # it was not replaced
 
 
+@pytest.mark.parametrize("first", ["the old one is down", "there is a new one"])
+def test_the_end_of_a_failover_is_told_in_any_order(first: str) -> None:
+    guide = SentinelGuide(ADDRESS, lambda: False, lambda: 100.0)
+    asked, new = Place("a", 26379), answers(2, epoch=4)
+    assert guide.read(answers(1, epoch=3), asked).primaries[0].port == 1
+    if first == "there is a new one":
+        assert guide.read(new, asked).primaries[0].port == 2
+        assert guide.read(answers(1, 4, b"master,failover_in_progress"), asked).primaries[0].port == 2
+    else:
+        assert not guide.read(answers(1, 4, b"master,failover_in_progress"), asked).shares
+    assert guide.read(new, asked).primaries[0].port == 2
+
+
 def test_who_starts_while_the_primary_is_down_waits_too() -> None:
     now = [100.0]
-    guide = SentinelGuide(ADDRESS, lambda: now[0])
+    guide = SentinelGuide(ADDRESS, lambda: False, lambda: now[0])
     asked = Place("a", 26379)
     assert not guide.read(answers(flags=b"o_down,master"), asked).shares
     assert not guide.read(answers(), asked).shares
@@ -129,7 +156,7 @@ def test_sentinels_are_asked_with_their_own_login_and_a_late_one_is_not_believed
     found: list[Topology] = []
 
     async def scenario() -> None:
-        guide = make_guide(ADDRESS, Timing())
+        guide = make_guide(ADDRESS, Timing(), lambda: False)
         scout = Scout(ADDRESS, guide, 1.0, found.append)
         assert scout.dial()._address.options == {"host": "a", "port": 26379, "password": "word"}
         line = FakeLine()
@@ -148,7 +175,7 @@ def test_sentinels_are_asked_with_their_own_login_and_a_late_one_is_not_believed
 
 
 def test_a_failover_is_a_warning_that_names_both(caplog: pytest.LogCaptureFixture) -> None:
-    guide = make_guide(ADDRESS, Timing())
+    guide = make_guide(ADDRESS, Timing(), lambda: False)
     (first, _), (second, _) = parse_sentinel(answers(1)), parse_sentinel(answers(2, epoch=4))
     nobody = replace(first, shares=())
     with caplog.at_level(logging.INFO):

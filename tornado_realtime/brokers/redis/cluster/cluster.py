@@ -59,7 +59,7 @@ class Cluster:
         self._carriers = [self._nowhere] * SLOTS
         self._detour = Detour()
         self._topology = Topology()
-        self._guide = make_guide(address, timing)
+        self._guide = make_guide(address, timing, self._lost)
         self._scout = Scout(address, self._guide, timing.dial, self._found)
         # Somebody else is asked soon, and a connection that was open at all was a good one.
         patience = replace(
@@ -134,6 +134,9 @@ class Cluster:
     def probe_seconds(self) -> float:
         """What the last probe took, of the slowest of all servers."""
         return max((shard.probe_seconds for shard in self._shards.values()), default=0.0)
+
+    def _lost(self) -> bool:
+        return any(shard.trouble for shard in self._shards.values())
 
     def _worry(self) -> None:
         """Something is wrong, or moved: ask, and ask again until it is not."""

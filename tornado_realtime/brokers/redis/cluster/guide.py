@@ -48,9 +48,11 @@ class Guide(Protocol):
         """Log what has changed, and how many channels moved."""
 
 
-def make_guide(address: RedisAddress, timing: Timing) -> Guide:
-    """The one that ``address`` needs."""
-    return SentinelGuide(address) if address.scheme.form == "sentinel" else ClusterGuide(address, timing)
+def make_guide(address: RedisAddress, timing: Timing, lost: Callable[[], bool]) -> Guide:
+    """The one that ``address`` needs; ``lost`` as for SentinelGuide."""
+    if address.scheme.form == "sentinel":
+        return SentinelGuide(address, lost)
+    return ClusterGuide(address, timing)
 
 
 class ClusterGuide:
@@ -106,10 +108,11 @@ class SentinelGuide:
     They are asked every second: a primary that was replaced while it was frozen goes on as if it were
     one, and its connections with it. One that comes back after it was down is not believed for a while,
     because it may be replaced already, and not every Sentinel knows: what is published there, the nodes
-    at the new one do not hear.
+    at the new one do not hear. That one Sentinel doubts it counts where this node lost it, too.
 
     Args:
         address: Of the Sentinels.
+        lost: Whether this node has no connection to the primary that it uses.
         clock: Seconds that never go back.
     """
 
@@ -118,10 +121,15 @@ class SentinelGuide:
     unwell = ""
     silence = "no Sentinel of %s says where the primary is (the last: %s); publications are refused"
 
-    def __init__(self, address: RedisAddress, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, address: RedisAddress, lost: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._address = address
+        self._lost = lost
         self._clock = clock
         self._epoch = -1  # of the last primary that was one, or went down
+        self._believed: Place | None = None
+        self._down: Place | None = None  # who was down last
         self._down_at = -math.inf
         self._primary = ""  # the last that was one
         self.questions: tuple[Command, ...] = sentinel_questions(address.master)
@@ -132,15 +140,19 @@ class SentinelGuide:
 
     def read(self, replies: list[object], asked: Place) -> Topology:
         """See ``parse_sentinel``; a primary that is down, or was a moment ago, is none."""
-        topology, is_down = parse_sentinel(replies)
+        topology, state = parse_sentinel(replies)
+        (place,) = topology.primaries
+        is_known = topology.epoch <= self._epoch
+        is_down = state == "down" or (state == "doubted" and self._lost())
+        if is_down and is_known and self._believed not in (None, place):
+            # While it ends a failover a Sentinel still speaks of the one before, with the new epoch.
+            return replace(topology, shares=tuple(replace(s, owner=self._believed) for s in topology.shares))
         if is_down:
-            self._down_at = self._clock()
-        settled = self._clock() - self._down_at >= SETTLE_SECONDS
-        is_new = topology.epoch > self._epoch
+            self._down, self._down_at = place, self._clock()
+        waits = is_known and place == self._down and self._clock() - self._down_at < SETTLE_SECONDS
         self._epoch = max(self._epoch, topology.epoch)
-        if is_down or not (settled or is_new):
-            return replace(topology, shares=())
-        return topology
+        self._believed = None if is_down or waits else place
+        return topology if self._believed else replace(topology, shares=())
 
     def report(self, before: Topology, now: Topology, moved: int) -> None:
         """A failover is worth a warning."""

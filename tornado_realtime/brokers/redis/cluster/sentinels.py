@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from redis.exceptions import ResponseError
 
 from tornado_realtime.brokers.redis.address import Place
 from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Share, Topology
 
 DOWN = frozenset({b"o_down", b"failover_in_progress"})
+
+State = Literal["up", "doubted", "down"]
 
 
 def sentinel_questions(master: str) -> tuple[tuple[bytes, ...], ...]:
@@ -16,14 +20,15 @@ def sentinel_questions(master: str) -> tuple[tuple[bytes, ...], ...]:
     return tuple((b"SENTINEL", word, name) for word in (b"MASTER", b"SENTINELS", b"CKQUORUM"))
 
 
-def parse_sentinel(replies: list[object]) -> tuple[Topology, bool]:
+def parse_sentinel(replies: list[object]) -> tuple[Topology, State]:
     """Read the replies to ``sentinel_questions``: one primary that carries everything.
 
     The epoch is that of the last failover. A Sentinel is well while it reaches so many others that they
     could decide on one.
 
     Returns:
-        Also, whether the primary is down: that many Sentinels say so, or it is being replaced.
+        Also, whether the primary is down: that many Sentinels say so, or it is being replaced. It is doubted
+        while this Sentinel alone says so, as far as it knows: the others may have decided already.
 
     Raises:
         ValueError: They make no sense. The message may be logged.
@@ -46,7 +51,9 @@ def parse_sentinel(replies: list[object]) -> tuple[Topology, bool]:
         shares=(Share(0, SLOTS - 1, primary),),
         nodes=sentinels,
     )
-    return topology, not DOWN.isdisjoint(flags)
+    if not DOWN.isdisjoint(flags):
+        return topology, "down"
+    return topology, "doubted" if b"s_down" in flags else "up"
 
 
 def _facts(reply: object) -> dict[object, bytes]:
