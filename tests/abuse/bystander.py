@@ -114,7 +114,8 @@ class Pair:
             b"X-Broadcast-Secret: %b\r\nContent-Length: %d\r\n\r\n%b"
             % (self._secret.encode(), len(body), body)
         )
-        head = await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(PATIENCE):
+            head = await reader.readuntil(b"\r\n\r\n")
         if head.startswith(b"HTTP/1.1 202 "):
             self._published += 1
             self.account.published += 1

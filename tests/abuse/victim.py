@@ -69,8 +69,8 @@ FLOOR_SECONDS = 0.5
 # Nobody may have to wait for an attacker, all of whose time limits are above this.
 LONGEST_SECONDS = 1.8
 # What allocators keep, by experience; each attack at its full size is several times as much.
-KEPT_BYTES = 32 * 1024 * 1024
-PEAK_BYTES = 64 * 1024 * 1024
+KEPT_BYTES = int(32 * 1024 * 1024 * max(1.0, SCALE))
+PEAK_BYTES = 2 * KEPT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
