@@ -28,7 +28,7 @@ def check_broker(settings: Settings) -> None:
     try:
         make_broker(settings)
     except ConfigError as error:
-        segment = settings.written("redis_address")
+        segment = settings.place("redis_address")
         if segment is not None:
             raise segment.error(error.message) from error
         raise

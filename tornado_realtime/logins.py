@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from tornado_realtime.auth import (
     Authenticate,
@@ -26,7 +26,7 @@ from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.auth.tickets import Tickets
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.metrics import Registry
-from tornado_realtime.settings import ChannelRule, JwtRule, Settings
+from tornado_realtime.settings import JwtRule, Settings
 from tornado_realtime.settings.jwt import check_secret
 
 
@@ -152,13 +152,17 @@ def make_authorizer(settings: Settings, keys: bytes, function: Authorize | None)
         url: ChannelEndpoint(url, _care(settings), settings.auth_cache)
         for url in settings.asks_channels("endpoint")
     }
-    placed = ((rule, _place(settings, rule)) for rule in settings.channels)
+    places = _places(settings)
+    placed = ((rule, places.get(rule.pattern.text, "")) for rule in settings.channels)
     return RuleAuthorizer(placed, tokens, endpoints)
 
 
-def _place(settings: Settings, rule: ChannelRule) -> str:
-    segment = settings.written("channel", rule.pattern.text)
-    return f"{segment.file}:{segment.line}" if segment is not None else ""
+def _places(settings: Settings) -> Mapping[str, str]:
+    """Where the block of each pattern was written, as ``FILE:LINE``."""
+    block = (settings.directive.block or ()) if settings.directive is not None else ()
+    return {
+        segment.words[0]: f"{segment.file}:{segment.line}" for segment in block if segment.word == "channel"
+    }
 
 
 def _claims(settings: Settings) -> Collection[str]:

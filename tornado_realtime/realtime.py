@@ -104,6 +104,7 @@ class Realtime:
             raise ConfigError("give authorize or channel blocks, not both")
         self._authenticate = authenticate
         self._authorize = authorize
+        self._keeps_visitors = bool(self.settings.asks_channels("endpoint"))
         self._wire = DIALECTS[self.settings.wire]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
@@ -422,7 +423,7 @@ class Realtime:
             settings.trusted_proxies,
             settings.client_ip_headers,
             self._tickets,
-            bool(settings.asks_channels("endpoint")),
+            self._keeps_visitors,
         )
 
     def disconnect_door(self) -> DisconnectDoor:

@@ -113,7 +113,7 @@ def _clash(realtime: Realtime) -> Exception:
     message = (
         f"broadcast_listen {realtime.settings.broadcast_listen} is used by another listener of this file"
     )
-    return (realtime.settings.written("broadcast_listen") or directive).error(message)
+    return (realtime.settings.place("broadcast_listen") or directive).error(message)
 
 
 class Ports:
