@@ -96,6 +96,7 @@ class Hub:
         self._losses = LossLog(loop.time)
         self._gate = Gate(authorizer, self, limits.channels_size)
         self._refusals = RefusalLog(loop.time, "subscription refused by %s%s%s")
+        self._unpublished = RefusalLog(loop.time, "publication of a client refused by %s%s%s")
         self._floods = RefusalLog(loop.time, "client closed because %s%s%s", logging.WARNING)
         self._meter: Meter[Connection] | None = Meter(limits.messages, loop.time) if limits.messages else None
         self.admission = Admission(
@@ -354,11 +355,13 @@ class Hub:
         """See gate.Steps."""
         if isinstance(command, Publish):
             self._counters.client_publications_refused += 1
-        elif refusal.denial in (Denial.FORBIDDEN, Denial.UNDECIDED):
-            self._counters.subscriptions_refused += 1
+            self._unpublished.refused(refusal.rule)
         else:
-            self._counters.subscriptions_over_limit += 1
-        self._refusals.refused(refusal.rule)
+            if refusal.denial in (Denial.FORBIDDEN, Denial.UNDECIDED):
+                self._counters.subscriptions_refused += 1
+            else:
+                self._counters.subscriptions_over_limit += 1
+            self._refusals.refused(refusal.rule)
         self._refuse(connection, connection.wire.denied(command, refusal.denial))
 
     def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from websockets import Subprotocol
 from websockets.asyncio.client import connect
 
 from tests.support.realtime_world import TunedRealtime, World, realtime, serving, until
+from tests.support.redis_server import RedisServer
 from tests.support.v1_world import PROTOCOL, SECRET, open_v1, token
 from tests.unit.wire.client_frames import client_frame
 from tornado_realtime.auth import ANONYMOUS
@@ -19,6 +23,7 @@ from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.hub.talk import MOST_ERRORS
 from tornado_realtime.publication import Position, Publication
+from tornado_realtime.realtime import Realtime
 
 ALL_MAY = {"*": {"publish": "anyone"}}
 
@@ -137,6 +142,64 @@ def test_without_a_rule_nobody_publishes() -> None:
             assert (answer["code"], answer["id"]) == (103, 1)
             assert value(world, "client_publications_refused") == 1
             assert value(world, "subscriptions_refused") == value(world, "publications") == 0
+
+    asyncio.run(main())
+
+
+def test_the_log_tells_refused_publications_from_refused_subscriptions(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "tornado_realtime")
+
+    async def main() -> None:
+        async with serving(realtime(channel={"news": {"publish": "nobody"}})) as world:
+            client = await open_v1(world)
+            for number in range(3):
+                await client.ask("publish", id=number, channel="news", payload="hush")
+
+    asyncio.run(main())
+    assert caplog.messages == ["publication of a client refused by publish nobody of channel news"]
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+async def until_both_hear(redis: RedisServer) -> None:
+    """Wait until Redis sends to two nodes what is published on ``chat``."""
+    client = Redis.from_url(redis.address)
+    try:
+        while dict(await client.pubsub_numsub("realtime:chat")) != {b"realtime:chat": 2}:
+            await asyncio.sleep(0.005)
+    finally:
+        await client.aclose()
+
+
+def test_two_nodes_say_who_published_and_spare_the_author(redis: RedisServer) -> None:
+    def node() -> Realtime:
+        return realtime(driver="redis", redis_address=redis.address, channel=ALL_MAY)
+
+    async def main() -> None:
+        async with serving(node()) as here, serving(node()) as there:
+            author, near, far = [await open_v1(world, "chat") for world in (here, here, there)]
+            old = await there.open("chat")
+            await until_both_hear(redis)
+            for echo in (False, True):
+                answer = await author.ask("publish", id=1, channel="chat", payload={"echo": echo}, echo=echo)
+                if answer["type"] == "message":
+                    answer = await author.hear()
+                assert answer == {"type": "published", "id": 1, "channel": "chat"}
+            sender = {"user": "u1", "client": author.name}
+            for client in (near, far):
+                for echo in (False, True):
+                    message = await client.hear()
+                    assert (message["payload"], message["from"]) == ({"echo": echo}, sender)
+            # A raw client gets the message, and nothing of who it was.
+            assert [await old.text(), await old.text()] == [b'{"echo":false}', b'{"echo":true}']
 
     asyncio.run(main())
 
