@@ -5,9 +5,16 @@ from collections.abc import Callable
 
 from redis.crc import key_slot
 
+from tests.unit.brokers.fake_line import FakeLine
+from tornado_realtime.brokers.redis.address import parse_address
+from tornado_realtime.brokers.redis.cluster import Cluster
 from tornado_realtime.brokers.redis.cluster.detour import Detour
+from tornado_realtime.brokers.redis.link import Timing
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
-from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.brokers.redis.shard import Ends
+from tornado_realtime.brokers.redis.subscriber import topic_of
+from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
+from tornado_realtime.metrics import BrokerCounters
 
 
 def in_loop(check: Callable[[], None]) -> None:
@@ -85,3 +92,25 @@ def test_failing_says_that_nobody_got_it() -> None:
         assert not detour.takes(parcel(b"a"))
 
     in_loop(check)
+
+
+def test_what_came_back_goes_before_what_waited_for_its_subscription() -> None:
+    """The subscription may be lost before the answers to what was published under it are in."""
+
+    async def scenario() -> None:
+        ends = Ends(lambda channel, data: None, lambda gap: None, b"probe", BrokerCounters())
+        cluster = Cluster(parse_address("redis-cluster://h"), {}, ends, Timing())
+        topic = topic_of("news")
+        shard = cluster.shard(topic)
+        shard.publisher.begin(FakeLine())
+        shard.subscriber.begin(FakeLine())
+        cluster.add("news")
+        first, second, third = (parcel(topic, b"%d" % number) for number in range(3))
+        cluster.hand_in(second)
+        assert not shard.subscriber.hears(topic)
+        cluster._sent_back(first)
+        cluster.hand_in(third)
+        assert cluster._detour.release(lambda _: True) == [first, second, third]
+        await cluster.close(BrokerClosedError("over"))
+
+    asyncio.run(scenario())

@@ -119,6 +119,12 @@ class Subscriber:
             self._held_bytes += len(parcel.data)
             self._held.setdefault(parcel.topic, []).append(parcel)
 
+    def unhold(self, topic: bytes) -> list[Parcel]:
+        """Hand out what waits for ``topic``, in order."""
+        held = self._held.pop(topic, [])
+        self._held_bytes -= sum(len(parcel.data) for parcel in held)
+        return held
+
     def wants(self, topic: bytes) -> bool:
         """Whether ``topic`` has a local subscriber, or is one of the node's own."""
         return topic in self._wanted or topic in self._own
@@ -265,8 +271,7 @@ class Subscriber:
             self._wake.set()
         self._joins.pop(topic, None)
         self._lost.discard(topic)
-        held = self._held.pop(topic, [])
-        self._held_bytes -= sum(len(parcel.data) for parcel in held)
+        held = self.unhold(topic)
         since = self._deafness.left(topic)
         self._check_ready()
         return Lodger(listener, held, since)
@@ -365,8 +370,7 @@ class Subscriber:
                 parcel.succeed(0)
 
     def _let_go(self, topic: bytes) -> None:
-        for parcel in self._held.pop(topic, ()):
-            self._held_bytes -= len(parcel.data)
+        for parcel in self.unhold(topic):
             self._release(parcel)
 
     def _check_ready(self) -> None:

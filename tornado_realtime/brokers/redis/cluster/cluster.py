@@ -168,6 +168,8 @@ class Cluster:
 
     def _sent_back(self, parcel: Parcel) -> None:
         self._detour.take_back(parcel)
+        for younger in self.shard(parcel.topic).subscriber.unhold(parcel.topic):
+            self._detour.takes(younger)
         self._worry()
 
     def _is_settled(self, slot: int) -> bool:
