@@ -17,11 +17,12 @@ from tests.chaos.checker import Finding, Limits, Verdict, judge
 from tests.chaos.clients import FOREIGN
 from tests.chaos.history import History
 from tests.chaos.redis import Clustered, Single, Topology, Watched, command
-from tests.chaos.world import Size, Tempo, World
+from tests.chaos.world import AFTERMATH, Size, Tempo, World
 from tests.support.redis_sentinels import Sentinels
 from tests.support.redis_server import RedisServer
 
 PASSWORD = "the-right-one"
+SETTLED = 5.0  # a failover of Sentinels is marked once more when all nodes must have followed it
 SLACK = 3.0  # seconds for machines that have other things to do
 USUAL = Size()
 CROWDED = Size(clients=1, authors=16, pace=Pace(0.0))
@@ -40,6 +41,7 @@ class Fault:
         hold: Seconds that it lasts.
         recovery: Seconds in which everybody must hear everybody again.
         marks: Whether an interruption may be marked; where not, nothing at all may be lost.
+        aftermath: Seconds of undisturbed publishing afterwards.
         alone: Whether it wants the machine for itself.
     """
 
@@ -51,6 +53,7 @@ class Fault:
     hold: float = 10.0
     recovery: float = 35.0
     marks: bool = True
+    aftermath: float = AFTERMATH
     alone: bool = False
 
 
@@ -67,7 +70,7 @@ async def run(
     fault: Fault, folder: Path, seed: str, say: Callable[[str], None], hold: float = 0.0, canary: float = 5.0
 ) -> Run:
     """Let it happen, in a folder that must not exist; ``hold`` shortens it."""
-    tempo = Tempo(hold or fault.hold, canary, fault.recovery)
+    tempo = Tempo(hold or fault.hold, canary, fault.recovery, fault.aftermath)
     topology = fault.topology(folder / "redis", fault.size.nodes)
     try:
         await topology.start()
@@ -347,11 +350,37 @@ FAULTS: tuple[Fault, ...] = (
     Fault("password", "wrong password, then the right one", change_password, locked),
     Fault("revoked", "the right to channels revoked by ACL", revoke, single),
     Fault("memory-full", "maxmemory reached", fill_memory, single, hold=5.0, recovery=10.0, marks=False),
-    Fault("sentinel-killed", "a primary under Sentinels killed", kill_watched, watched),
-    Fault("sentinel-frozen", "a primary under Sentinels frozen", freeze_watched, watched, hold=15.0),
-    Fault("sentinel-split", "two primaries under Sentinels for a while", split_watched, watched),
-    Fault("sentinel-switched", "a primary under Sentinels switched", switch_watched, watched, hold=3.0),
-    Fault("sentinel-cut-off", "a primary cut off from its Sentinels only", cut_off_watched, watched),
+    Fault("sentinel-killed", "a primary under Sentinels killed", kill_watched, watched, aftermath=SETTLED),
+    Fault(
+        "sentinel-frozen",
+        "a primary under Sentinels frozen",
+        freeze_watched,
+        watched,
+        hold=15.0,
+        aftermath=SETTLED,
+    ),
+    Fault(
+        "sentinel-split",
+        "two primaries under Sentinels for a while",
+        split_watched,
+        watched,
+        aftermath=SETTLED,
+    ),
+    Fault(
+        "sentinel-switched",
+        "a primary under Sentinels switched",
+        switch_watched,
+        watched,
+        hold=3.0,
+        aftermath=SETTLED,
+    ),
+    Fault(
+        "sentinel-cut-off",
+        "a primary cut off from its Sentinels only",
+        cut_off_watched,
+        watched,
+        aftermath=SETTLED,
+    ),
     Fault("cluster-moved", "slots of a Redis Cluster moved", move_slots, clustered, hold=4.0),
     Fault("cluster-killed", "a primary of a Redis Cluster killed", kill_clustered, clustered),
     Fault("node-killed", "kill -9 of a node among three", kill_node, single, Size(nodes=3), hold=5.0),

@@ -21,7 +21,7 @@ from tests.chaos.redis import Topology
 WARM_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
 CALM = Pace(0.02)
-AFTERMATH = 1.5  # seconds of undisturbed publishing before and after
+AFTERMATH = 1.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,14 @@ class Tempo:
         hold: A fault.
         canary: Between two of a node's probes.
         recovery: Until everybody must hear everybody again.
+        aftermath: Undisturbed publishing at the end, at least.
         publish_timeout: As a node's option.
     """
 
     hold: float
     canary: float
     recovery: float
+    aftermath: float = AFTERMATH
     publish_timeout: float = 2.0
 
 
@@ -183,7 +185,7 @@ class World:
             self.history.restored = time.time()
             self._say("recovering")
             await self._all_heard(self.tempo.recovery)
-            await asyncio.sleep(AFTERMATH)
+            await asyncio.sleep(self.tempo.aftermath)
             self._say("draining")
             await self._drain()
         finally:

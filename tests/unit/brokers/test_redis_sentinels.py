@@ -11,11 +11,16 @@ from redis.exceptions import ResponseError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.address import Place, parse_address
+from tornado_realtime.brokers.redis.cluster.cluster import Cluster
 from tornado_realtime.brokers.redis.cluster.guide import SentinelGuide, make_guide
 from tornado_realtime.brokers.redis.cluster.scout import Scout
 from tornado_realtime.brokers.redis.cluster.sentinels import parse_sentinel, sentinel_questions
 from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Share, Topology
 from tornado_realtime.brokers.redis.link import Timing
+from tornado_realtime.brokers.redis.shard import Ends, Shard
+from tornado_realtime.errors import BrokerClosedError
+from tornado_realtime.metrics import BrokerCounters
+from tornado_realtime.publication import Gap
 
 ADDRESS = parse_address("sentinel://:pw@a,b:7/mymaster?sentinel_password=word")
 
@@ -190,3 +195,34 @@ def test_a_failover_is_a_warning_that_names_both(caplog: pytest.LogCaptureFixtur
         ("INFO", f"{shown} is 10.0.0.1:1"),
         ("WARNING", f"{shown} is 10.0.0.1:2, and was 10.0.0.1:1; 7 channels move"),
     ]
+
+
+def test_what_others_published_while_all_went_to_a_new_primary_is_marked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Shard, "start", lambda _shard: None)
+    monkeypatch.setattr(SentinelGuide, "settle", 0.01)
+    gaps: list[Gap] = []
+    one, two = (parse_sentinel(answers(port, epoch=port))[0] for port in (1, 2))
+    nobody = replace(one, shares=())
+
+    async def marked(*found: Topology) -> int:
+        gaps.clear()
+        ends = Ends(lambda _channel, _data: None, gaps.append, b"probe", BrokerCounters())
+        cluster = Cluster(ADDRESS, {}, ends, Timing())
+        cluster.add("news")
+        for topology in found:
+            cluster._found(topology)
+        while cluster._settling is not None:
+            await asyncio.sleep(0.001)
+        await cluster.close(BrokerClosedError("over"))
+        return len(gaps)
+
+    async def scenario() -> None:
+        assert await marked(one, nobody, one) == 0  # it was not replaced
+        assert await marked(one, nobody, two) == 1
+        assert gaps[0].channels == ("news",)
+        assert gaps[0].seconds >= 0.02
+        assert await marked(one, two, one) == 1  # there and back, within the time
+
+    asyncio.run(scenario())

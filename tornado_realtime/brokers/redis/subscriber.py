@@ -256,6 +256,11 @@ class Subscriber:
                 case [b"pong", _] | b"PONG":  # the latter while nothing is subscribed
                     self._settle_doubts()
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Those that have a local subscriber."""
+        return tuple(self._wanted.values())
+
     def topics(self) -> list[bytes]:
         """All that is wanted here."""
         return [*self._own, *self._wanted]

@@ -18,6 +18,7 @@ from tornado_realtime.brokers.redis.publisher import Parcel
 from tornado_realtime.brokers.redis.shard import Ends, Shard
 from tornado_realtime.brokers.redis.subscriber import Take, topic_of
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+from tornado_realtime.publication import Gap
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,9 @@ class Cluster:
         self._asking: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()  # shards that are needed no longer
         self._pause = LOOK_AGAIN_FIRST
+        self._primaries: tuple[Place, ...] = ()  # the last that there were
+        self._switched = 0.0
+        self._settling: asyncio.TimerHandle | None = None
         self._worried = False
         self._closed = False
 
@@ -89,8 +93,9 @@ class Cluster:
     async def close(self, error: BrokerError) -> None:
         """Break all connections; what still waits to be published fails with ``error``."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._settling):
+            if timer is not None:
+                timer.cancel()
         self._scout.tried.set()
         if self._asking is not None:
             await cancelled(self._asking)
@@ -159,12 +164,33 @@ class Cluster:
         before, self._topology = self._topology, topology
         if topology.routes != before.routes or topology.sharded != before.sharded:
             self._guide.report(before, topology, self._rebuild())
+            self._watch_switch()
         for shard in self._shards.values():
             shard.subscriber.retry()
         for parcel in self._detour.release(self._is_settled):
             self.shard(parcel.topic).hand_in(parcel)
         if self.trouble:
             self._worry()
+
+    def _watch_switch(self) -> None:
+        """Not all nodes go to a new primary in one moment, and the old one may work on until then."""
+        last, self._primaries = self._primaries, self._topology.primaries or self._primaries
+        if not self._guide.settle or last in ((), self._primaries):
+            return
+        loop = asyncio.get_running_loop()
+        if self._settling is None:
+            self._switched = loop.time()
+        else:
+            self._settling.cancel()
+        self._settling = loop.call_later(self._guide.settle, self._mark_switch)
+
+    def _mark_switch(self) -> None:
+        self._settling = None
+        since = self._switched - self._guide.settle
+        shards = (self._nowhere, *self._shards.values())
+        channels = tuple(channel for shard in shards for channel in shard.subscriber.channels)
+        if channels:
+            self._ends.missed(Gap(channels, asyncio.get_running_loop().time() - since))
 
     def _sent_back(self, parcel: Parcel) -> None:
         self._detour.take_back(parcel)

@@ -27,6 +27,8 @@ class Guide(Protocol):
     Attributes:
         questions: Commands, each with one reply.
         pause: Seconds between two questions while all is well, at most.
+        settle: Seconds before and after this node goes to another primary in which others may still publish
+            at the old one, or already at the new one; 0 where the old one refuses.
         unknown: Why the node is not ready as long as there was no answer; for everybody.
         unwell: Why it is not when who answers says that it is not well; empty where that is no trouble.
         silence: What is logged when nobody answers; with the place and the reason.
@@ -34,6 +36,7 @@ class Guide(Protocol):
 
     questions: tuple[Command, ...]
     pause: float
+    settle: float
     unknown: str
     unwell: str
     silence: str
@@ -64,6 +67,7 @@ class ClusterGuide:
     """
 
     questions: tuple[Command, ...] = QUESTIONS
+    settle = 0.0
     unknown = "it is not known who serves what in the Redis cluster"
     # A part that is cut off from the majority takes publications, and nobody else hears them.
     unwell = "the Redis cluster says that it is down"
@@ -117,6 +121,7 @@ class SentinelGuide:
     """
 
     pause = 1.0
+    settle = SETTLE_SECONDS + pause
     unknown = "the Sentinels name no Redis primary that is up"
     unwell = ""
     silence = "no Sentinel of %s says where the primary is (the last: %s); publications are refused"
