@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -22,12 +23,20 @@ class Sentinel(RedisServer):
         primary: Port of whom it watches at the beginning.
         quorum: How many Sentinels must agree that a primary is down.
         password: What the servers want.
+        certificate: As for Sentinels.
     """
 
-    def __init__(self, folder: Path, primary: int, quorum: int, password: str = "") -> None:
-        super().__init__(folder)
+    def __init__(
+        self,
+        folder: Path,
+        primary: int,
+        quorum: int,
+        password: str = "",
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        super().__init__(folder, certificate=certificate)
         lines = [
-            f"port {self.port}",
+            *self._listen(),
             "bind 127.0.0.1",
             f"dir {folder}",
             f"sentinel monitor {NAME} 127.0.0.1 {primary} {quorum}",
@@ -41,6 +50,13 @@ class Sentinel(RedisServer):
     def _options(self) -> list[str]:
         return [str(self._config), "--sentinel"]
 
+    def _listen(self) -> list[str]:
+        if self.certificate is None:
+            return [f"port {self.port}"]
+        cert, key = self.certificate
+        files = [f"tls-cert-file {cert}", f"tls-key-file {key}", f"tls-ca-cert-file {cert}"]
+        return ["port 0", f"tls-port {self.port}", "tls-auth-clients no", "tls-replication yes", *files]
+
 
 class Sentinels:
     """Servers under Sentinels.
@@ -51,14 +67,25 @@ class Sentinels:
         sentinels: How many.
         password: What the servers want; the Sentinels themselves want none.
         front: A port by which everybody else knows the first primary; its own when left out.
+        certificate: Certificate, which vouches for itself, and key; with them everything speaks TLS only.
     """
 
     def __init__(
-        self, folder: Path, *, replicas: int = 1, sentinels: int = 3, password: str = "", front: int = 0
+        self,
+        folder: Path,
+        *,
+        replicas: int = 1,
+        sentinels: int = 3,
+        password: str = "",
+        front: int = 0,
+        certificate: tuple[Path, Path] | None = None,
     ) -> None:
         self.password = password
         self._front = front
+        self._certificate = certificate
         login = ["--masterauth", password] if password else []
+        if certificate:
+            login += ["--tls-replication", "yes", "--tls-ca-cert-file", str(certificate[0])]
         fast = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
         self.servers: list[RedisServer] = []
         for number in range(1 + replicas):
@@ -68,18 +95,22 @@ class Sentinels:
             # One server must not be two replicas to the Sentinels.
             known = ["--replica-announce-port", str(front)] if front and not number else []
             options = [*follow, *login, *fast, *known]
-            self.servers.append(RedisServer(home, password=password, options=options))
+            server = RedisServer(home, password=password, certificate=certificate, options=options)
+            self.servers.append(server)
         self.sentinels: list[Sentinel] = []
         for number in range(sentinels):
             home = folder / f"sentinel-{number}"
             home.mkdir()
-            self.sentinels.append(Sentinel(home, front or self.servers[0].port, sentinels // 2 + 1, password))
+            watched, quorum = front or self.servers[0].port, sentinels // 2 + 1
+            self.sentinels.append(Sentinel(home, watched, quorum, password, certificate))
 
     @property
     def address(self) -> str:
         """What goes into ``redis_address``."""
         login = f":{self.password}@" if self.password else ""
         places = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        if self._certificate:
+            return f"sentinels://{login}{places}/{NAME}?ssl_ca_certs={self._certificate[0]}"
         return f"sentinel://{login}{places}/{NAME}"
 
     def start(self) -> None:
@@ -113,21 +144,26 @@ class Sentinels:
     def role(self, server: RedisServer) -> str:
         """``master`` or ``slave``; empty when it does not answer."""
         try:
-            with Redis(port=server.port, password=self.password or None, socket_timeout=0.5) as client:
+            with self._client(server, password=self.password or None) as client:
                 return str(client.execute_command("ROLE")[0].decode())
         except RedisError:
             return ""
 
+    def _client(self, server: RedisServer, **options: Any) -> Redis:
+        if self._certificate:
+            options |= {"ssl": True, "ssl_ca_certs": str(self._certificate[0])}
+        return Redis(host="127.0.0.1", port=server.port, socket_timeout=0.5, **options)
+
     def _named(self, sentinel: Sentinel) -> int:
         try:
-            with Redis(port=sentinel.port, socket_timeout=0.5) as client:
+            with self._client(sentinel) as client:
                 return int(client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1])
         except RedisError:
             return 0
 
     def _knows_all(self, sentinel: Sentinel) -> bool:
         try:
-            with Redis(port=sentinel.port, decode_responses=True, socket_timeout=0.5) as client:
+            with self._client(sentinel, decode_responses=True) as client:
                 told = client.execute_command("SENTINEL", "MASTER", NAME)
         except RedisError:
             return False

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.integration.brokers.conftest import MakeServer
 from tests.support.broker_world import Collector, run
 from tests.support.redis_cluster import RedisCluster
+from tests.support.redis_sentinels import Sentinels
 from tests.support.redis_server import RedisServer
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.errors import BrokerUnavailableError, ConfigError
@@ -157,6 +158,24 @@ def test_a_cluster_over_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> N
         run(scenario(), broker)
     finally:
         cluster.stop()
+
+
+def test_sentinels_over_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    group = Sentinels(tmp_path, sentinels=1, password="pw", certificate=certificate)
+    broker = RedisBroker(group.address)
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        await broker.publish(Publication("news", b"x"))
+        await sink.wait_for(1)
+
+    try:
+        group.start()
+        run(scenario(), broker)
+    finally:
+        group.stop()
 
 
 def test_a_missing_redis_server_fails_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
