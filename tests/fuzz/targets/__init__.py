@@ -17,6 +17,7 @@ from tests.fuzz.targets import (
     head,
     jwt_login,
     publish_json,
+    ticket,
     v1_message,
 )
 
@@ -32,6 +33,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         "head": head.run,
         "jwt_login": jwt_login.run,
         "publish_json": publish_json.run,
+        "ticket": ticket.run,
         "v1_message": v1_message.run,
     }
 )
