@@ -102,7 +102,7 @@ class Hub:
         self.admission = Admission(
             quotas or Quotas(), self.connections, self.users, self._counters, loop.time
         )
-        self._talk = Talk(self, self._heart, limits, self._counters, token_login, self._gate.judge_again)
+        self._talk = Talk(self, self._heart, limits, self._counters, token_login)
         self._emptied: asyncio.Future[None] | None = None
         self._after_gaps: list[Callable[[], None]] = []
 
@@ -374,20 +374,25 @@ class Hub:
 
     def overrun(self, connection: Connection) -> None:
         """See gate.Steps."""
-        self._flooded(connection, "too many commands wait for decisions")
+        self.flooded(connection, "too many commands wait for decisions")
 
     def _may_send(self, connection: Connection) -> bool:
         """Whether a client keeps to its rate; if not, it is closed."""
         meter = self._meter
         if meter is None or meter.take(connection):
             return True
-        self._flooded(connection, "it sends faster than message_rate")
+        self.flooded(connection, "it sends faster than message_rate")
         return False
 
-    def _flooded(self, connection: Connection, why: str) -> None:
+    def flooded(self, connection: Connection, why: str, farewell: Farewell = Farewell.FLOOD) -> None:
+        """See talk.Host."""
         self._counters.clients_flooding += 1
         self._floods.refused(why)
-        connection.close(connection.wire.farewell(Farewell.FLOOD), discard=True)
+        connection.close(connection.wire.farewell(farewell), discard=True)
+
+    def renewed(self, connection: Connection) -> None:
+        """See talk.Host."""
+        self._gate.judge_again(connection)
 
     def _leave(self, connection: Connection, channel: str) -> None:
         if self._fanout.unsubscribe(connection, channel):

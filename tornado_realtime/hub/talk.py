@@ -43,8 +43,8 @@ TokenLogin = Callable[[str], Awaitable[Any]]
 """Who a token says it is; raises AuthError."""
 
 
-class Publisher(Protocol):
-    """What takes publications; the hub is one."""
+class Host(Protocol):
+    """What is asked of the hub."""
 
     async def publish(self, publication: Publication) -> Position | None:
         """Publish; raises BrokerError."""
@@ -54,6 +54,12 @@ class Publisher(Protocol):
         """Publish without waiting, if that can be done."""
         ...
 
+    def renewed(self, connection: Connection) -> None:
+        """A client has another login."""
+
+    def flooded(self, connection: Connection, why: str, farewell: Farewell) -> None:
+        """A client sends more than it may: end it."""
+
 
 class Talk:
     """Serves the connections whose wire talks.
@@ -61,29 +67,26 @@ class Talk:
     For an idle one its public name is kept, and nothing else.
 
     Args:
-        publisher: Takes what clients publish.
+        host: Takes what clients publish.
         heart: Pings, and knows when logins run out.
         limits: Bounds of one client.
         counters: Where to count.
         login: Reads tokens, for logins that are prolonged; None if tokens are not read here.
-        prolonged: Called when a connection has another login.
     """
 
     def __init__(
         self,
-        publisher: Publisher,
+        host: Host,
         heart: Heart,
         limits: Limits,
         counters: Counters,
         login: TokenLogin | None = None,
-        prolonged: Callable[[Connection], None] = lambda connection: None,
     ) -> None:
-        self._publisher = publisher
+        self._host = host
         self._heart = heart
         self._limits = limits
         self._counters = counters
         self._login = login
-        self._prolonged = prolonged
         self._clock = asyncio.get_running_loop().time
         self._names: dict[Connection, str] = {}
         self._connections: dict[str, Connection] = {}
@@ -147,9 +150,8 @@ class Talk:
             self._errors.clear()
         count = self._errors[connection] = self._errors.get(connection, 0) + 1
         if count > MOST_ERRORS:
-            self._counters.clients_flooding += 1
-            logger.warning("client closed: more than %d errors in a minute", MOST_ERRORS)
-            connection.close(V1.farewell(Farewell.ERRORS))
+            why = f"it makes more than {MOST_ERRORS} errors in a minute"
+            self._host.flooded(connection, why, Farewell.ERRORS)
 
     # -- what is about the connection ----------------------------------------------------------------
 
@@ -197,7 +199,7 @@ class Talk:
         connection.user = user if visitor is None else replace(user, visitor=visitor)
         self._heart.renewed(connection, login_end(user, self._clock()))
         connection.send(V1.refreshed(command, self._ttl(connection)))
-        self._prolonged(connection)
+        self._host.renewed(connection)
 
     def _ttl(self, connection: Connection) -> int | None:
         if connection.expires is None:
@@ -215,7 +217,7 @@ class Talk:
         sender = Sender(_user_id(connection), self._names[connection], command.echo)
         publication = Publication(command.channel, command.data, sender=sender)
         try:
-            if self._publisher.publish_now(publication):
+            if self._host.publish_now(publication):
                 self._published(connection, command)
                 return None
         except BrokerClosedError:
@@ -226,7 +228,7 @@ class Talk:
     async def _publish(self, connection: Connection, command: Publish, publication: Publication) -> Reply:
         """Wait for the broker; what to tell the client then."""
         try:
-            await self._publisher.publish(publication)
+            await self._host.publish(publication)
         except BrokerUnavailableError as error:
             fault = codes.DOUBTFUL if error.outcome == "unknown" else codes.UNDELIVERED
             return partial(self.failed, connection, command, fault, int(error.retry_after * 1000))

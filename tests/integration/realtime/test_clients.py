@@ -26,6 +26,7 @@ from tests.support.realtime_world import (
     serving,
     until,
 )
+from tests.support.v1_world import open_v1
 from tests.unit.wire.client_frames import client_frame
 from tornado_realtime.connection import LeanConnection, StreamConnection
 from tornado_realtime.hub import Heart
@@ -100,6 +101,17 @@ def test_many_clients_get_everything_in_order(kind: Kind, tls: TlsPair) -> None:
                 got = [await asyncio.wait_for(client.recv(), 5) for _ in sent]
                 for channel in "ab":
                     assert [m for m in got if m[0] == channel] == [m for m in sent if m[0] == channel]
+
+    asyncio.run(main())
+
+
+def test_v1_over_every_kind_of_socket(kind: Kind, tls: TlsPair) -> None:
+    async def main() -> None:
+        async with serving_kind(kind, tls, channel={"chat": {"publish": "anyone"}}) as world:
+            client = await open_v1(world, "chat")
+            payload = "é" * 10_000
+            await client.say("publish", id=1, channel="chat", payload=payload)
+            assert [(await client.hear())["type"], (await client.hear())["payload"]] == ["published", payload]
 
     asyncio.run(main())
 

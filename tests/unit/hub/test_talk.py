@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.connections import NotingOwner, ScriptedConnection
 from tornado_realtime.auth import User
-from tornado_realtime.connection import Limits
+from tornado_realtime.connection import Connection, Limits
 from tornado_realtime.errors import BrokerClosedError
 from tornado_realtime.hub import Heart
 from tornado_realtime.hub.talk import MOST_ERRORS, Talk
@@ -20,7 +20,17 @@ from tornado_realtime.wire.v1 import V1, codes
 
 
 class Closed:
-    """A publisher that is closed."""
+    """A host that is closed, and notes whom it has to end."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[str, Farewell]] = []
+
+    def renewed(self, connection: Connection) -> None:
+        pass
+
+    def flooded(self, connection: Connection, why: str, farewell: Farewell) -> None:
+        self.ended.append((why, farewell))
+        connection.close(V1.farewell(farewell))
 
     async def publish(self, publication: Publication) -> Position | None:
         raise BrokerClosedError("closed")
@@ -35,8 +45,8 @@ class Desk:
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.asked: list[asyncio.Future[User]] = []
-        self.counters = Counters()
-        self.talk = Talk(Closed(), Heart(loop), Limits(), self.counters, self.login)
+        self.host = Closed()
+        self.talk = Talk(self.host, Heart(loop), Limits(), Counters(), self.login)
         self.connection = ScriptedConnection(NotingOwner(), wire=V1, user=User("u1"))
 
     async def login(self, token: str) -> User:
@@ -97,9 +107,8 @@ def test_errors_are_counted_by_the_minute(monkeypatch: Any) -> None:
         assert desk.connection.stage == "OPEN"
         desk.talk.erred(desk.connection)
         assert desk.connection.sent == V1.farewell(Farewell.ERRORS)
-        assert desk.counters.clients_flooding == 1
         desk.talk.erred(desk.connection)
-        assert desk.counters.clients_flooding == 1
+        assert desk.host.ended == [("it makes more than 100 errors in a minute", Farewell.ERRORS)]
 
     run(main())
 
