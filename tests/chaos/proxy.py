@@ -7,6 +7,8 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from tests.support.streams import StreamServer
+
 CHUNK = 65536
 _INTERNAL = (b"sentinel", b"REPLCONF", b"PSYNC")
 
@@ -38,24 +40,21 @@ class Proxy:
         self._wanted_port = port
         self._cut = False
         self._pipes: set[_Pipe] = set()
-        self._server: asyncio.Server | None = None
+        self._server = StreamServer(self._serve)
 
     @property
     def port(self) -> int:
-        assert self._server is not None
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return self._server.port
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._wanted_port)
+        await self._server.start(self._wanted_port)
 
     async def close(self) -> None:
         """Break everything."""
-        if self._server is not None:
-            self._server.close()
         for pipe in list(self._pipes):
             await self._end(pipe)
+        await self._server.close()
 
     def swallow(self, only_subscribing: bool = False) -> int:
         """Let what is open now go half-open: it stays open, and nothing comes through any more.
@@ -84,14 +83,8 @@ class Proxy:
             await self._end(pipe)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            if not self.refuses:
-                await self._carry(reader, writer)
-        finally:
-            # Also of one that was on its way to Redis when the loop ended.
-            writer.transport.abort()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses:
+            return
         try:
             from_server, server = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
@@ -102,8 +95,10 @@ class Proxy:
             asyncio.create_task(self._up(pipe, reader)),
             asyncio.create_task(self._down(pipe, from_server)),
         ]
-        await asyncio.wait(pipe.tasks, return_when=asyncio.FIRST_COMPLETED)
-        await self._end(pipe)
+        try:
+            await asyncio.wait(pipe.tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._end(pipe)
 
     async def _up(self, pipe: _Pipe, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):

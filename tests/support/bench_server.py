@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs
 
+from tests.support.streams import StreamServer
 from tornado_realtime.wire.decoder import Decoder, Message, Ping
 from tornado_realtime.wire.frames import close_frame, pong_frame, text_frame
 from tornado_realtime.wire.handshake import accept_value, response_101
@@ -38,10 +39,8 @@ class FakeServer:
                     return
                 self._publish(await reader.readexactly(int(fields["Content-Length"])))
                 writer.write(self._answer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except asyncio.IncompleteReadError:
             pass
-        finally:
-            writer.close()
 
     async def _socket(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str) -> None:
         writer.write(self._upgrade or response_101(accept_value(key)))
@@ -67,9 +66,8 @@ async def fake_server(
 ) -> AsyncIterator[str]:
     """Run one; its URL."""
     fake = FakeServer(deliver, answer, upgrade)
-    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with StreamServer(fake.serve) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 def closing(number: int, message: bytes) -> list[bytes]:

@@ -17,6 +17,7 @@ from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load import LoadError, Run, Stretch, Work, run_load
 from tests.benchmarks.room import Launch, Room, serving
 from tests.support.bench_server import FakeServer, faithful
+from tests.support.streams import StreamServer
 from tornado_realtime.wire.frames import PING, text_frame
 
 PUBLISH = ("--publish-path", "/", "--body", "message=%m")
@@ -36,9 +37,8 @@ class _Fake(FakeServer):
 
         async def serve() -> None:
             loop, stop = asyncio.get_running_loop(), asyncio.Event()
-            async with await asyncio.start_server(self.serve, "127.0.0.1", 0) as server:
-                port = server.sockets[0].getsockname()[1]
-                found.put((port, lambda: loop.call_soon_threadsafe(stop.set)))
+            async with StreamServer(self.serve) as server:
+                found.put((server.port, lambda: loop.call_soon_threadsafe(stop.set)))
                 await stop.wait()
 
         thread = threading.Thread(target=lambda: asyncio.run(serve()))

@@ -14,6 +14,7 @@ import pytest
 from tests.integration.brokers.test_redis_faults import BRISK, accepted
 from tests.support.broker_world import Collector, eventually, run
 from tests.support.redis_server import RedisServer
+from tests.support.streams import StreamServer
 from tornado_realtime.brokers.base import Health
 from tornado_realtime.brokers.redis import RedisBroker
 
@@ -30,22 +31,14 @@ class Muffler:
     @asynccontextmanager
     async def before(self, server: RedisServer) -> AsyncIterator[str]:
         """The address to use instead of the server's."""
-        tasks: set[asyncio.Task[None]] = set()
 
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.connections += 1
             there = await asyncio.open_connection("127.0.0.1", server.port)
-            jobs = [self._copy(reader, there[1], False), self._copy(there[0], writer, True)]
-            tasks.update(map(asyncio.create_task, jobs))
+            await asyncio.gather(self._copy(reader, there[1], False), self._copy(there[0], writer, True))
 
-        listener = await asyncio.start_server(relay, "127.0.0.1", 0)
-        try:
-            yield f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        finally:
-            listener.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with StreamServer(relay) as listener:
+            yield f"127.0.0.1:{listener.port}"
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: bool) -> None:
         try:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from tests.integration.brokers.conftest import MakeServer
 from tests.support.broker_world import Collector, eventually, run
 from tests.support.redis_server import RedisServer, free_port
+from tests.support.streams import StreamServer
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.brokers.redis.link import Timing
 from tornado_realtime.brokers.redis.subscriber import topic_of
@@ -340,9 +341,8 @@ def test_something_else_listens_there(talk: Talk) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writers.append(writer)
             await talk(reader, writer)
-            writer.close()
 
-        async with await asyncio.start_server(serve, "127.0.0.1", port):
+        async with await StreamServer(serve).start(port):
             began = time.monotonic()
             await broker.start(Collector())
             assert time.monotonic() - began < 1.0

@@ -20,6 +20,7 @@ from tornado.web import Application
 from tornado.websocket import WebSocketHandler, websocket_connect
 
 from tests.support.rawhttp import RunningFront, serving
+from tests.support.streams import StreamServer
 from tests.support.upstream import FakeUpstream, Script, Talk, answering, ok, upstream
 from tornado_realtime.site.chain import ServedSite, Sites
 from tornado_realtime.site.proxy.handler import ProxyOptions, ReverseProxy
@@ -126,9 +127,8 @@ def test_trying_goes_on_until_one_comes_up() -> None:
         async def steps(site: RunningFront) -> None:
             asking = asyncio.create_task(site.get("/"))
             await asyncio.sleep(0.05)
-            server = await asyncio.start_server(one_answer, place.host, int(place.port))
-            assert (await asking).body == b"late"
-            server.close()
+            async with await StreamServer(one_answer).start(int(place.port)):
+                assert (await asking).body == b"late"
 
         await served(proxy(place, try_duration=5.0, try_interval=0.01), steps)
 
