@@ -33,7 +33,7 @@ CADDYFILE = """
 		timeouts {{
 			read_header 2s
 			read_body 2s
-			idle 3s
+			idle 6s
 		}}
 	}}
 }}
@@ -66,8 +66,8 @@ IGNORED = ("-W", "ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 # The same order of magnitude as in quiet times; the floor is what a busy machine may do to anybody.
 SLOWER = 10
 FLOOR_SECONDS = 0.5
-# Nobody may have to wait for an attacker, all of whose time limits are above this.
-LONGEST_SECONDS = 1.8
+# A single delay may be anything's fault; one of this length is no machine's that runs anything else.
+LONGEST_SECONDS = 3.0
 # What allocators keep, by experience; each attack at its full size is several times as much.
 KEPT_BYTES = int(32 * 1024 * 1024 * max(1.0, SCALE))
 PEAK_BYTES = 2 * KEPT_BYTES
