@@ -61,6 +61,7 @@ BROKEN: dict[str, tuple[bytes, int]] = {
     "reserved close code": (client_frame((1006).to_bytes(2), CLOSE), 1002),
     "close reason that is no text": (client_frame(b"\x03\xe8\xff", CLOSE), 1007),
 }
+V1_BYTES = 64 * 1024
 NOT_UNDERSTOOD = (
     b"",
     b"{",
@@ -134,6 +135,29 @@ def test_messages_that_cannot_be_understood_are_answered_and_nothing_more(victim
                 assert b'"type":"error"' in read_until(sock, b"}")
         send(sock, join("still-here"))
         read_until(sock, b'{"type":"subscribed","channel":"still-here"}')
+
+
+def test_long_messages_on_v1(victim: Victim) -> None:
+    """There a message may have 64 KiB: whatever is in them is answered, and costs no time."""
+    messages = (
+        b"[" * V1_BYTES,
+        b'{"a":' * (V1_BYTES // 5),
+        b'{"action":"publish","channel":"c","payload":%b%b}' % (b"[" * 30_000, b"]" * 30_000),
+        b'{"action":"publish","channel":"c","payload":%b%b}' % (b"[" * 980, b"]" * 980),
+        b'{"action":"publish","channel":"c","payload":%b}' % (b"9" * 60_000),
+        b'{"action":"ping","id":%b}' % (b"9" * 60_000),
+        b'{"action":"ping","id":"%b"}' % (b"x" * 60_000),
+        b'{"action":"subscribe","channel":"%b"}' % (b"\\u0000" * 10_000),
+        b"{%b}" % b",".join(b'"id":%d' % number for number in range(6_000)),
+    )
+    with victim.unharmed(), dialled(victim) as sock:
+        assert send(sock, upgrade("Sec-WebSocket-Protocol: realtime.v1.json"))
+        read_until(sock, b'"type":"welcome"')
+        for number, message in enumerate(messages):
+            assert send(sock, client_frame(message) + client_frame(b'{"action":"ping","id":%d}' % number))
+            assert b'"type":"error"' in read_until(sock, b'{"type":"pong","id":%d}' % number), message[:60]
+        assert send(sock, client_frame(b"x" * (V1_BYTES + 1)))
+        read_until(sock, (1009).to_bytes(2))
 
 
 @pytest.mark.parametrize("piece", [b"", b"x"], ids=["empty", "one byte"])
