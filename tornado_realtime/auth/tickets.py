@@ -15,6 +15,7 @@ import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -28,6 +29,22 @@ logger = logging.getLogger(__name__)
 # Browsers keep no cookie above 4096 bytes, attributes included.
 TICKET_BYTES = 3500
 _PURPOSE = b"tornado_realtime ticket 1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A ticket as clients get it; empty where they get none.
+
+    Attributes:
+        value: To be shown again as the subprotocol ``ticket.<value>``.
+        cookie: The Set-Cookie with which browsers show it again by themselves.
+    """
+
+    value: str = ""
+    cookie: str = ""
+
+
+NO_TICKET = NewTicket()
 
 
 class Tickets:
@@ -84,8 +101,8 @@ class Tickets:
         users = (self._read(ticket, digest) for ticket in shown)
         return next((user for user in users if user is not None), None)
 
-    def cookie(self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool) -> str:
-        """The Set-Cookie with which to answer a handshake; empty if the client needs none.
+    def answer(self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool) -> NewTicket:
+        """What a handshake is answered with; nothing if the client needs no new ticket.
 
         Args:
             headers: Of the request.
@@ -94,15 +111,14 @@ class Tickets:
             is_tls: Whether it came over TLS.
         """
         if self.find(headers) == user:
-            return ""  # it is not renewed, so that the application is asked now and then
+            return NO_TICKET  # it is not renewed, so that the application is asked now and then
         ticket = self.issue(headers, user)
         if not ticket:
-            return ""
+            return NO_TICKET
         secure = "; Secure" if is_tls or self._is_secure(headers, peer) else ""
         age = math.ceil(self._end(user) - self._now())
-        return (
-            f"{TICKET_COOKIE}={ticket}; Path={self._path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
-        )
+        attributes = f"Path={self._path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
+        return NewTicket(ticket, f"{TICKET_COOKIE}={ticket}; {attributes}")
 
     def _contents(self, user: User) -> dict[str, object]:
         """What a ticket says, under short names; what is not there is left out."""

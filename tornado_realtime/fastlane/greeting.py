@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tornado_realtime.errors import AuthError, BrokerClosedError, HandshakeError
+from tornado_realtime.handlers.websocket import Newcomer
 from tornado_realtime.origins import origin_allowed
 from tornado_realtime.wire.dialects import negotiated
 from tornado_realtime.wire.handshake import check_upgrade
 
 if TYPE_CHECKING:
-    from tornado_realtime.auth import User
     from tornado_realtime.fastlane.head import Fields
     from tornado_realtime.fastlane.plan import LanePath, LanePlan
-    from tornado_realtime.handlers.websocket import SocketDoor
-    from tornado_realtime.wire.base import Wire
+    from tornado_realtime.hub import Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +22,14 @@ class Greeting:
     """A handshake that is let in.
 
     Attributes:
-        door: Where the connection goes.
-        user: Whose it is.
+        hub: Where the connection goes.
         accept: What proves that the handshake was understood.
-        wire: What the client will speak.
-        address: The visitor's, as far as it matters.
-        cookie: The Set-Cookie of the answer; empty for none.
+        newcomer: Who comes.
     """
 
-    door: SocketDoor
-    user: User
+    hub: Hub
     accept: str
-    wire: Wire
-    address: str
-    cookie: str = ""
+    newcomer: Newcomer
 
 
 def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting | None:
@@ -68,6 +61,5 @@ def greet(fields: Fields, path: LanePath, plan: LanePlan, peer: str) -> Greeting
         return None
     # Whatever goes to Tornado is counted there.
     admission.begun(address)
-    cookie = door.ticket_cookie(fields, user, peer, is_tls=False)
-    user = door.kept(user, peer, fields)
-    return Greeting(door, user, accept, negotiated(fields, door.wire), address, cookie)
+    ticket, wire = door.ticket(fields, user, peer, is_tls=False), negotiated(fields, door.wire)
+    return Greeting(door.hub, accept, Newcomer(door.kept(user, peer, fields), wire, address, ticket))

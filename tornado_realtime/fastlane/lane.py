@@ -226,7 +226,8 @@ class Lane:
 
     def _upgrade(self, greeting: Greeting, begin: int) -> State:
         """Make this a WebSocket, whose first bytes may be there already, from ``begin`` on."""
-        answer = response_101(greeting.accept, greeting.wire.subprotocol, greeting.cookie)
+        newcomer = greeting.newcomer
+        answer = response_101(greeting.accept, newcomer.wire.subprotocol, newcomer.ticket.cookie)
         try:
             if self._sock.send(answer) != len(answer):
                 raise BrokenPipeError("the socket took half an answer")
@@ -238,6 +239,5 @@ class Lane:
             self.abort()
             return _DONE
         self._door.forget(self, self._sock.fileno())
-        early, address = self._buffer[begin:], greeting.address
-        adopt(greeting.door, self._sock.detach(), greeting.user, greeting.wire, early, address)
+        adopt(greeting.hub, self._sock.detach(), newcomer, self._buffer[begin:])
         return _DONE

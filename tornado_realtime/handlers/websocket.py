@@ -16,7 +16,7 @@ from tornado.websocket import WebSocketHandler
 
 from tornado_realtime.auth import Authenticator, User, peer_of
 from tornado_realtime.auth.revocations import Revocations
-from tornado_realtime.auth.tickets import Tickets
+from tornado_realtime.auth.tickets import NO_TICKET, NewTicket, Tickets
 from tornado_realtime.auth.visitor import Visitor
 from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
 from tornado_realtime.errors import AuthBusyError, AuthError, HandshakeError
@@ -68,20 +68,37 @@ class SocketDoor:
             return ""
         return forwarded_client(plain_address(peer), headers, self.proxies, self.client_ip_headers)
 
-    def ticket_cookie(self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool) -> str:
-        """The Set-Cookie of a 101, with a resume ticket; empty for none. See Tickets.cookie."""
+    def ticket(self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool) -> NewTicket:
+        """The resume ticket that a 101 brings, if any. See Tickets.answer."""
         if self.tickets is None:
-            return ""
-        cookie = self.tickets.cookie(headers, user, peer, is_tls=is_tls)
-        if cookie:
+            return NO_TICKET
+        ticket = self.tickets.answer(headers, user, peer, is_tls=is_tls)
+        if ticket.value:
             self.hub.metrics.counters.tickets_issued += 1
-        return cookie
+        return ticket
 
     def kept(self, user: User, peer: str, headers: HeaderLines) -> User:
         """``user`` as the connection keeps it."""
         if not self.keeps_visitors:
             return user
         return replace(user, visitor=Visitor.of(headers, peer, self.proxies))
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A client that was let in.
+
+    Attributes:
+        user: Whose it is.
+        wire: What it will speak.
+        address: The visitor's, as far as it matters.
+        ticket: What it gets to come back with.
+    """
+
+    user: User
+    wire: Wire
+    address: str
+    ticket: NewTicket = NO_TICKET
 
 
 class SocketHandler(PlainHandler, WebSocketHandler):
@@ -114,8 +131,7 @@ class SocketHandler(PlainHandler, WebSocketHandler):
         if door.revocations.refuses(user):
             self.refuse(401)
         self._check_room(door, address, door.hub.admission.after_login(address, user.id))
-        user = door.kept(user, peer_of(self.request), self.request.headers)
-        self._upgrade(door, accept, user, address)
+        self._upgrade(door, accept, self._newcomer(door, user, address))
 
     def on_connection_close(self) -> None:
         """The visitor left before the answer: nobody needs to be asked any more."""
@@ -149,22 +165,24 @@ class SocketHandler(PlainHandler, WebSocketHandler):
         finally:
             self._asking = None
 
-    def _upgrade(self, door: SocketDoor, accept: str, user: User, address: str) -> None:
-        request = self.request
-        is_tls = request.protocol == "https"
-        cookie = door.ticket_cookie(request.headers, user, peer_of(request), is_tls=is_tls)
-        wire = negotiated(self.request.headers, door.wire)
+    def _newcomer(self, door: SocketDoor, user: User, address: str) -> Newcomer:
+        headers, peer = self.request.headers, peer_of(self.request)
+        ticket = door.ticket(headers, user, peer, is_tls=self.request.protocol == "https")
+        wire = negotiated(headers, door.wire)
+        return Newcomer(door.kept(user, peer, headers), wire, address, ticket)
+
+    def _upgrade(self, door: SocketDoor, accept: str, newcomer: Newcomer) -> None:
         stream = self.detach()
         # A handler that finishes does this; without it each handshake leaves 14 KiB to the collector.
         self.ui = ObjectDict()
         try:
-            stream.write(response_101(accept, wire.subprotocol, cookie))
+            stream.write(response_101(accept, newcomer.wire.subprotocol, newcomer.ticket.cookie))
         except StreamClosedError:
             return
-        connect(door, stream, user, wire, address)
+        connect(door.hub, stream, newcomer)
 
 
-def connect(door: SocketDoor, stream: IOStream, user: User, wire: Wire, address: str) -> None:
+def connect(hub: Hub, stream: IOStream, newcomer: Newcomer) -> None:
     """Make a connection of a stream on which the handshake is done.
 
     A plain stream is left behind: its socket lives on in a connection of some hundred bytes. Any
@@ -175,7 +193,7 @@ def connect(door: SocketDoor, stream: IOStream, user: User, wire: Wire, address:
         return
     tune(stream.socket)
     if type(stream) not in PLAIN_STREAMS or stream.writing():
-        _begin(door.hub, StreamConnection(door.hub, wire, user, stream), user, b"", address)
+        _begin(hub, StreamConnection(hub, newcomer.wire, newcomer.user, stream), newcomer, b"")
         return
     early = _take_early_bytes(stream)
     try:
@@ -186,18 +204,18 @@ def connect(door: SocketDoor, stream: IOStream, user: User, wire: Wire, address:
         early = None
     stream.close()
     if early is not None:
-        adopt(door, fd, user, wire, early, address)
+        adopt(hub, fd, newcomer, early)
 
 
-def adopt(door: SocketDoor, fd: int, user: User, wire: Wire, early: bytes, address: str) -> None:
+def adopt(hub: Hub, fd: int, newcomer: Newcomer, early: bytes) -> None:
     """Make a connection of a bare descriptor on which the handshake is done; it is the connection's now."""
-    _begin(door.hub, LeanConnection(door.hub, wire, user, fd, door.hub.poller), user, early, address)
+    _begin(hub, LeanConnection(hub, newcomer.wire, newcomer.user, fd, hub.poller), newcomer, early)
 
 
-def _begin(hub: Hub, connection: Connection, user: User, early: bytes, address: str) -> None:
-    connection.expires = login_end(user, asyncio.get_running_loop().time())
-    hub.admission.opened(connection, address)
-    hub.opened(connection)
+def _begin(hub: Hub, connection: Connection, newcomer: Newcomer, early: bytes) -> None:
+    connection.expires = login_end(newcomer.user, asyncio.get_running_loop().time())
+    hub.admission.opened(connection, newcomer.address)
+    hub.opened(connection, newcomer.ticket.value)
     connection.begin(early)
 
 

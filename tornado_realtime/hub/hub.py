@@ -247,12 +247,19 @@ class Hub:
 
     # -- connections (connection.Owner) --------------------------------------------------------------
 
-    def opened(self, connection: Connection) -> None:
-        """A handshake succeeded; called before the connection begins to read."""
+    def opened(self, connection: Connection, ticket: str = "") -> None:
+        """A handshake succeeded; called before the connection begins to read.
+
+        Args:
+            connection: Whose.
+            ticket: With which it may come back; told where its wire can tell.
+        """
         self.connections.add(connection)
         self.users.add(connection)
         self._counters.connections_opened += 1
         self._heart.opened(connection)
+        if ticket and connection.wire.talks:
+            self._talk.ticketed(connection, ticket)
         logger.debug("connection opened, %d now", len(self.connections))
 
     def begun(self, connection: Connection) -> None:

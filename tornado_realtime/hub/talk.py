@@ -92,9 +92,14 @@ class Talk:
         self._connections: dict[str, Connection] = {}
         self._refreshing: dict[Connection, asyncio.Task[None]] = {}
         self._errors: dict[Connection, int] = {}
+        self._tickets: dict[Connection, str] = {}
         self._minute = 0
 
     # -- life --------------------------------------------------------------------------------------
+
+    def ticketed(self, connection: Connection, ticket: str) -> None:
+        """It will be welcomed with a ticket."""
+        self._tickets[connection] = ticket
 
     def begun(self, connection: Connection) -> None:
         """It reads: welcome it."""
@@ -108,6 +113,7 @@ class Talk:
             self._ttl(connection),
             self._limits.channels_size,
             ("publish",) if self._login is None else ("publish", "refresh"),
+            self._tickets.pop(connection, ""),
         )
         connection.send(V1.welcome(welcome))
 
@@ -115,6 +121,7 @@ class Talk:
         """It is over: what it waits for is not needed any more."""
         self._connections.pop(self._names.pop(connection, ""), None)
         self._errors.pop(connection, None)
+        self._tickets.pop(connection, None)
         refreshing = self._refreshing.pop(connection, None)
         if refreshing is not None:
             refreshing.cancel()

@@ -80,3 +80,18 @@ def test_a_token_gets_its_ticket_there() -> None:
             assert (fast.at_site, slow.at_site) == (0, 1)
 
     asyncio.run(main())
+
+
+def test_v1_is_told_the_ticket_of_the_cookie_there() -> None:
+    async def main() -> None:
+        offer = "Sec-WebSocket-Protocol: realtime.v1.json"
+        async with both_roads(caddyfile(JWT, "resume 10m")) as roads:
+            for one in roads:
+                said = await one.say(upgrade(offer), CLOSE_FRAME)
+                cookie = re.search(rb"REALTIME_TICKET=([^;]+)", said)
+                told = re.search(rb'"type":"welcome",.*"ticket":"([^"]+)"', said)
+                assert cookie and told
+                assert cookie[1] == told[1]
+            assert [one.at_site for one in roads] == [0, 1]
+
+    asyncio.run(main())

@@ -15,6 +15,7 @@ from tests.support.auth_endpoint import answer, endpoint
 from tests.support.busy_endpoint import busy_endpoint
 from tests.support.realtime_world import UPGRADE, World, serving
 from tests.support.roads import road
+from tests.support.v1_world import PROTOCOL, open_v1
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.realtime import Realtime
 
@@ -58,6 +59,24 @@ def test_with_the_same_login_nobody_is_asked() -> None:
                 assert (await come(world, f"Cookie: id=bob; {ticket}"))[0] == 101
                 assert (await come(world, f"Cookie: {ticket}"))[0] == 101
                 assert (app.asked, counted(world)) == (3, (2, 4))
+
+    asyncio.run(main())
+
+
+def test_v1_is_told_the_ticket_too_and_may_offer_it() -> None:
+    async def main() -> None:
+        async with busy_endpoint() as app, serving(Realtime(auth_endpoint=app.url, resume="10m")) as world:
+            ticket = (await open_v1(world, fields=(PROTOCOL, LOGIN))).welcome["ticket"]
+            offer = f"{PROTOCOL}, ticket.{ticket}"
+            again = await open_v1(world, fields=(offer, LOGIN))
+            assert "ticket" not in again.welcome  # it is not renewed
+            assert (app.asked, counted(world)) == (1, (1, 1))
+            # Without the login it is worthless, and other wires have no words for it.
+            assert (await world.knock(*UPGRADE, offer)).status == 101
+            assert app.asked == 2
+            older = await world.open(fields=(LOGIN,))
+            await world.realtime.disconnect("ada")
+            assert (await older.frame())[0] == 0x88  # the first thing that it hears
 
     asyncio.run(main())
 

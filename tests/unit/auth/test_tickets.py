@@ -146,17 +146,17 @@ def test_who_gets_none() -> None:
 def test_the_cookie() -> None:
     world = World(path="/rt/w s")
     headers = HTTPHeaders(LOGIN)
-    cookie = world.tickets.cookie(headers, User("ada"), "192.0.2.1", is_tls=False)
+    cookie = world.tickets.answer(headers, User("ada"), "192.0.2.1", is_tls=False).cookie
     ticket, attributes = cookie.split("; ", 1)
     assert ticket.startswith("REALTIME_TICKET=")
     assert attributes == "Path=/rt/w%20s; Max-Age=600; HttpOnly; SameSite=Strict"
     # Who comes with it gets no other one: in the end the application is asked again.
     headers["Cookie"] += f"; {ticket}"
-    assert world.tickets.cookie(headers, User("ada"), "192.0.2.1", is_tls=False) == ""
-    assert world.tickets.cookie(headers, User("bob"), "192.0.2.1", is_tls=False) != ""
-    assert "Max-Age=100;" in world.tickets.cookie(
-        HTTPHeaders(LOGIN), User("ada", expires=1100.0), "", is_tls=True
-    )
+    assert world.tickets.answer(headers, User("ada"), "192.0.2.1", is_tls=False).cookie == ""
+    assert world.tickets.answer(headers, User("bob"), "192.0.2.1", is_tls=False).cookie != ""
+    soon = world.tickets.answer(HTTPHeaders(LOGIN), User("ada", expires=1100.0), "", is_tls=True)
+    assert "Max-Age=100;" in soon.cookie
+    assert soon.cookie.startswith(f"REALTIME_TICKET={soon.value}; ")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_it_is_secure_where_the_browser_speaks_tls(
     headers: dict[str, str], peer: str, is_tls: bool, secure: bool
 ) -> None:
     world = World(trusted_proxies=[ip_network("10.0.0.0/8")])
-    cookie = world.tickets.cookie(HTTPHeaders(LOGIN | headers), ADA, peer, is_tls=is_tls)
+    cookie = world.tickets.answer(HTTPHeaders(LOGIN | headers), ADA, peer, is_tls=is_tls).cookie
     assert cookie.endswith("; Secure") is secure
 
 

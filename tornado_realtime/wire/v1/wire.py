@@ -42,6 +42,7 @@ class Welcome:
         ttl: Seconds until its login runs out; None if that is not known.
         channels_size: Most channels it may be subscribed to.
         features: What this server can do beyond subscribing.
+        ticket: With what it may come back; empty for none.
     """
 
     client: str
@@ -50,6 +51,7 @@ class Welcome:
     ttl: int | None
     channels_size: int
     features: Sequence[str]
+    ticket: str = ""
 
 
 class V1Wire(Wire):
@@ -148,6 +150,8 @@ class V1Wire(Wire):
         members += [b'"ping":%d' % welcome.ping, *_ttl(welcome.ttl)]
         members.append(b'"limits":{"frame":%d,"channels":%d}' % (MESSAGE_BYTES, welcome.channels_size))
         members.append(b'"features":[%b]' % b",".join(map(plain_quote, welcome.features)))
+        if welcome.ticket:
+            members.append(b'"ticket":%b' % plain_quote(welcome.ticket))
         return _frame("welcome", None, None, *members)
 
     def expiring(self, seconds: int) -> bytes:
