@@ -7,14 +7,7 @@ from typing import Protocol
 from tornado.httputil import HTTPServerRequest
 
 from tornado_realtime.auth.user import User
-
-
-class HeaderLines(Protocol):
-    """What is needed of a request's header fields; Tornado's ``HTTPHeaders`` are such."""
-
-    def get_list(self, name: str, /) -> list[str]:
-        """All values of one field, one for each time it was sent."""
-        ...
+from tornado_realtime.peers import HeaderLines
 
 
 class Authenticator(Protocol):

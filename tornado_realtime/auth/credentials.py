@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from tornado.httputil import parse_cookie
 
-from tornado_realtime.auth.base import HeaderLines
+from tornado_realtime.peers import HeaderLines
 from tornado_realtime.wire.handshake import offered_protocols
 
 COOKIE = "AUTH_TOKEN"

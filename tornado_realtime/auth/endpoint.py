@@ -13,7 +13,6 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from tornado_realtime.auth.backend import Backend, Care
-from tornado_realtime.auth.base import HeaderLines
 from tornado_realtime.auth.shared import Memory, Shared
 from tornado_realtime.auth.user import ANONYMOUS, User, user_from_answer
 from tornado_realtime.auth.visitor import visitor_headers
@@ -25,7 +24,7 @@ from tornado_realtime.errors import (
     AuthTimeoutError,
 )
 from tornado_realtime.metrics import Counters
-from tornado_realtime.peers import Network, client_address
+from tornado_realtime.peers import HeaderLines, Network, client_address
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 
-from tornado_realtime.auth.base import HeaderLines
 from tornado_realtime.auth.credentials import shows_nothing
 from tornado_realtime.auth.user import ANONYMOUS, User, checked_user, user_from_answer
 from tornado_realtime.errors import AuthError, AuthInvalidError, AuthRefusedError, AuthTimeoutError
+from tornado_realtime.peers import HeaderLines
 
 logger = logging.getLogger(__name__)
 

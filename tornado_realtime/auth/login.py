@@ -6,7 +6,7 @@ import logging
 
 from tornado.httputil import HTTPServerRequest
 
-from tornado_realtime.auth.base import Authenticator, HeaderLines
+from tornado_realtime.auth.base import Authenticator
 from tornado_realtime.auth.credentials import shown_token, shows_nothing
 from tornado_realtime.auth.endpoint import peer_of
 from tornado_realtime.auth.jwt import TokenReader
@@ -15,6 +15,7 @@ from tornado_realtime.auth.tickets import Tickets
 from tornado_realtime.auth.user import ANONYMOUS, User
 from tornado_realtime.errors import AuthBusyError, AuthError, AuthRefusedError, AuthUnavailableError
 from tornado_realtime.metrics import Counters
+from tornado_realtime.peers import HeaderLines
 
 logger = logging.getLogger(__name__)
 

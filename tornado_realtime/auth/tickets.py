@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote
 
-from tornado_realtime.auth.base import HeaderLines
 from tornado_realtime.auth.credentials import TICKET_COOKIE, credential_digest, shown_tickets
 from tornado_realtime.auth.user import User
-from tornado_realtime.peers import Network, is_within
+from tornado_realtime.peers import HeaderLines, Network, is_within
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from tornado.httputil import HTTPHeaders
 
-from tornado_realtime.auth.base import HeaderLines
 from tornado_realtime.auth.credentials import offered_token, without_ticket
-from tornado_realtime.peers import Network, client_address, forwarded_for
+from tornado_realtime.peers import HeaderLines, Network, client_address, forwarded_for
 
 _FORWARDED = ("Authorization", "Cookie", "User-Agent")
 

@@ -18,7 +18,7 @@ from tornado_realtime.errors import (
     PublishError,
 )
 from tornado_realtime.handlers.batch import publish_all
-from tornado_realtime.handlers.internal import InternalRule
+from tornado_realtime.handlers.internal import InternalHandler, InternalRule
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
 from tornado_realtime.publication import Publication
@@ -47,7 +47,7 @@ class PublishDoor:
 
 
 @stream_request_body
-class BroadcastHandler(PlainHandler):
+class BroadcastHandler(InternalHandler):
     """Judges the request once, before its body is read, and publishes it."""
 
     SUPPORTED_METHODS = (*PlainHandler.SUPPORTED_METHODS, "TRACE", "CONNECT")
@@ -61,10 +61,7 @@ class BroadcastHandler(PlainHandler):
 
     def prepare(self) -> None:
         """Secret, then method, then what the headers say about the body."""
-        self.door = self.enter(self._open_door)
-        refusal = self.door.rule.refusal(self.request)
-        if refusal:
-            self.refuse(403, refusal)
+        self.door = self.admit(self._open_door)
         if self.request.method != "POST":
             self.refuse(405)
         kinds = self.request.headers.get_list("Content-Type")

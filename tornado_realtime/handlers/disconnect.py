@@ -14,8 +14,7 @@ from tornado.web import stream_request_body
 
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError, InvalidPublicationError
 from tornado_realtime.handlers.disconnecting import Disconnector
-from tornado_realtime.handlers.internal import InternalRule
-from tornado_realtime.handlers.plain import PlainHandler
+from tornado_realtime.handlers.internal import InternalHandler, InternalRule
 from tornado_realtime.wire.form import FORM_TYPE, media_type, parse_form
 from tornado_realtime.wire.publish_json import JSON_TYPE
 
@@ -39,10 +38,10 @@ class DisconnectDoor:
 
 
 @stream_request_body
-class DisconnectHandler(PlainHandler):
+class DisconnectHandler(InternalHandler):
     """Judges the request before its body is read, as a publication's."""
 
-    SUPPORTED_METHODS = (*PlainHandler.SUPPORTED_METHODS, "TRACE", "CONNECT")
+    SUPPORTED_METHODS = (*InternalHandler.SUPPORTED_METHODS, "TRACE", "CONNECT")
 
     def initialize(self, door: Callable[[], DisconnectDoor]) -> None:
         """Called by Tornado with the route's arguments; ``door`` raises BrokerClosedError if it is shut."""
@@ -51,10 +50,7 @@ class DisconnectHandler(PlainHandler):
 
     def prepare(self) -> None:
         """The rule, then the method."""
-        self.door = self.enter(self._open_door)
-        refusal = self.door.rule.refusal(self.request)
-        if refusal:
-            self.refuse(403, refusal)
+        self.door = self.admit(self._open_door)
         if self.request.method != "POST":
             self.refuse(405, Allow="POST")
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tornado.httputil import HTTPServerRequest
 
 from tornado_realtime.auth import peer_of
-from tornado_realtime.peers import is_loopback
+from tornado_realtime.handlers.plain import PlainHandler
+from tornado_realtime.peers import HeaderLines, is_loopback
 
 SECRET_HEADER = "X-Broadcast-Secret"  # noqa: S105 - the header's name
 _LOCAL_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
@@ -25,12 +26,8 @@ _FOREIGN_HEADERS = frozenset(
 _FOREIGN_PREFIXES = ("x-forwarded-", "sec-fetch-")
 
 
-class HeaderLines(Protocol):
-    """What is needed of a request's header fields; Tornado's ``HTTPHeaders`` are such."""
-
-    def get_list(self, name: str, /) -> list[str]:
-        """All values of one field, one for each time it was sent."""
-        ...
+class NamedHeaderLines(HeaderLines, Protocol):
+    """Header fields that can be told one by one, too."""
 
     def __iter__(self) -> Iterator[str]:
         """The names of the fields."""
@@ -51,7 +48,7 @@ class InternalRule:
         """Why ``request`` may not be served, as the body of a 403; empty if it may."""
         return self.judge(peer_of(request), request.version, request.headers)
 
-    def judge(self, peer: str, version: str, headers: HeaderLines) -> str:
+    def judge(self, peer: str, version: str, headers: NamedHeaderLines) -> str:
         """The same for a request in parts.
 
         Args:
@@ -70,7 +67,31 @@ class InternalRule:
         return f"Forbidden: {reason}; set broadcast_secret in go_handler to publish from elsewhere"
 
 
-def _not_this_host(peer: str, version: str, headers: HeaderLines) -> str:
+class RuledDoor(Protocol):
+    """What an internal request needs, the rule among it."""
+
+    @property
+    def rule(self) -> InternalRule:
+        """Who may ask."""
+        ...
+
+
+Door = TypeVar("Door", bound=RuledDoor)
+
+
+class InternalHandler(PlainHandler):
+    """Judges a request by the rule before it looks at anything else."""
+
+    def admit(self, door: Callable[[], Door]) -> Door:
+        """What ``door`` opens to, for those who may; 403 for all others, 503 while it is shut."""
+        opened = self.enter(door)
+        refusal = opened.rule.refusal(self.request)
+        if refusal:
+            self.refuse(403, refusal)
+        return opened
+
+
+def _not_this_host(peer: str, version: str, headers: NamedHeaderLines) -> str:
     if not is_loopback(peer):
         return f"publishing is open to this host only, not to {peer or 'a Unix socket'}"
     if version != "HTTP/1.1":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tornado_realtime.handlers.broadcast import PublishDoor
-from tornado_realtime.handlers.plain import PlainHandler
+from tornado_realtime.handlers.internal import InternalHandler
 from tornado_realtime.metrics import CONTENT_TYPE
 
 
-class MetricsHandler(PlainHandler):
+class MetricsHandler(InternalHandler):
     """Answers under the one rule of everything internal."""
 
     def initialize(self, door: Callable[[], PublishDoor]) -> None:
@@ -18,10 +18,7 @@ class MetricsHandler(PlainHandler):
 
     def prepare(self) -> None:
         """The rule first, then the method."""
-        door = self.enter(self._open_door)
-        refusal = door.rule.refusal(self.request)
-        if refusal:
-            self.refuse(403, refusal)
+        door = self.admit(self._open_door)
         if self.request.method not in ("GET", "HEAD"):
             self.refuse(405, Allow="GET, HEAD")
         self.set_header("Content-Type", CONTENT_TYPE)

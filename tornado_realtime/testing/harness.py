@@ -11,10 +11,10 @@ from tornado.escape import url_escape
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from tornado_realtime.auth import Authenticator, User
-from tornado_realtime.auth.base import HeaderLines
 from tornado_realtime.auth.function import Answer, FunctionAuthenticator
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.peers import HeaderLines
 from tornado_realtime.publication import Position, Publication
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.testing.client import Client
