@@ -43,14 +43,12 @@ from tornado_realtime.errors import (
     PublicationTooLargeError,
     RealtimeError,
 )
-from tornado_realtime.handlers.broadcast import BroadcastHandler, NotHereHandler, PublishDoor
-from tornado_realtime.handlers.disconnect import DisconnectDoor, DisconnectHandler
+from tornado_realtime.handlers.broadcast import PublishDoor
+from tornado_realtime.handlers.disconnect import DisconnectDoor
 from tornado_realtime.handlers.disconnecting import Disconnector
-from tornado_realtime.handlers.health import HealthHandler
 from tornado_realtime.handlers.internal import InternalRule
-from tornado_realtime.handlers.metrics import MetricsHandler
-from tornado_realtime.handlers.paths import PathIs
-from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
+from tornado_realtime.handlers.routes import RouteTable
+from tornado_realtime.handlers.websocket import SocketDoor
 from tornado_realtime.hub import Hub
 from tornado_realtime.hub.talk import TokenLogin
 from tornado_realtime.logins import make_authenticator, make_authorizer, make_tickets, read_keys
@@ -119,6 +117,7 @@ class Realtime:
         # Where tornado_realtime.testing plugs in.
         self._broker_maker: Callable[[Settings], Broker] = make_broker
         self._authenticator_wrapper: Callable[[Authenticator], Authenticator] | None = None
+        self._paths = RouteTable(self.settings, self)
         self._keys = read_keys(self.settings)
         check_risks(self.settings)
         self._tickets = make_tickets(self.settings, authenticate)
@@ -175,31 +174,12 @@ class Realtime:
     @property
     def routes(self) -> list[Rule]:
         """Tornado rules for this instance's paths, to be put among an application's own."""
-        socket = Rule(PathIs(self.socket_path), SocketHandler, {"door": self.socket_door})
-        if not self.settings.broadcast_listen:
-            return [socket, *self.publish_routes]
-        hidden = (PathIs(self._internal, prefix=True), PathIs(self.publish_path))
-        return [socket, *(Rule(matcher, NotHereHandler) for matcher in hidden), *self._health_routes]
+        return self._paths.for_clients()
 
     @property
     def publish_routes(self) -> list[Rule]:
-        """All but the WebSocket's path, for a listener of their own (``broadcast_listen``)."""
-        door = {"door": self.publish_door}
-        return [
-            Rule(PathIs(self.publish_path), BroadcastHandler, door),
-            Rule(PathIs(self.metrics_path), MetricsHandler, door),
-            Rule(PathIs(self.disconnect_path), DisconnectHandler, {"door": self.disconnect_door}),
-            *self._health_routes,
-        ]
-
-    @property
-    def _health_routes(self) -> list[Rule]:
-        live = {"word": "live", "trouble": lambda: ""}
-        ready = {"word": "ready", "trouble": lambda: self.trouble}
-        return [
-            Rule(PathIs(self.live_path), HealthHandler, live),
-            Rule(PathIs(self.ready_path), HealthHandler, ready),
-        ]
+        """Those of the application's paths, for a listener of their own (``broadcast_listen``)."""
+        return self._paths.for_application()
 
     @property
     def socket_path(self) -> str:
@@ -211,37 +191,9 @@ class Realtime:
         """Where applications publish, prefix included."""
         return self.settings.prefix + self.settings.publish_path
 
-    @property
-    def metrics_path(self) -> str:
-        """Where Prometheus reads what is counted, prefix included."""
-        return self._internal + "metrics"
-
-    @property
-    def disconnect_path(self) -> str:
-        """Where applications end a user's connections, prefix included."""
-        return self._internal + "disconnect"
-
-    @property
-    def live_path(self) -> str:
-        """Where a supervisor asks whether the event loop turns, prefix included."""
-        return self.settings.prefix + "/live"
-
-    @property
-    def ready_path(self) -> str:
-        """Where a load balancer asks whether clients may be sent here, prefix included."""
-        return self.settings.prefix + "/ready"
-
     def serves(self, path: str) -> bool:
         """Whether a decoded path is one of this instance's; compared exactly, case included."""
-        if path in (self.socket_path, self.publish_path, self.live_path, self.ready_path):
-            return True
-        if path in (self.metrics_path, self.disconnect_path):
-            return True
-        return bool(self.settings.broadcast_listen) and path.startswith(self._internal)
-
-    @property
-    def _internal(self) -> str:
-        return self.settings.prefix + "/internal/"
+        return self._paths.serves(path)
 
     # -- life --------------------------------------------------------------------------------------
 
