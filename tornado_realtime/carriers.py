@@ -6,17 +6,28 @@ from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.settings import Settings
+from tornado_realtime.traits import TraitsTable
+
+
+def traits_of(settings: Settings) -> TraitsTable:
+    """What is kept of which channel."""
+    return TraitsTable((rule.pattern, rule.traits) for rule in settings.channels)
 
 
 def make_broker(settings: Settings) -> Broker:
     """What carries publications; it is not started."""
     if settings.driver == "memory":
-        return MemoryBroker()
+        return MemoryBroker(traits_of(settings))
     # Loading the Redis client takes a tenth of a second that only its users should pay.
     from tornado_realtime.brokers.redis import RedisBroker, Timing
 
     timing = Timing(canary=settings.canary)
-    return RedisBroker(settings.redis_address, publish_timeout=settings.publish_timeout, timing=timing)
+    return RedisBroker(
+        settings.redis_address,
+        publish_timeout=settings.publish_timeout,
+        timing=timing,
+        traits=traits_of(settings),
+    )
 
 
 def check_broker(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from itertools import chain
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.caddyfile import parse
 from tornado_realtime.fastlane import LanePlan
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import Publication, Taken
 from tornado_realtime.server.generation import Generation
 from tornado_realtime.server.ports import Ports, Wanted, wanted_by
 from tornado_realtime.site.adapter import adapt
@@ -39,9 +39,9 @@ class NotingBroker(MemoryBroker):
         super().__init__()
         self.noted: list[tuple[str, bytes]] = []
 
-    def publish_now(self, publication: Publication) -> bool:
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
         self.noted.append((publication.channel, publication.data))
-        return super().publish_now(publication)
+        return super().publish_now(publication, key)
 
 
 @dataclass

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tornado_realtime.caddyfile import parse_block
+from tornado_realtime.carriers import traits_of
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.settings import Access, Settings, settings_from_directive, settings_from_options
+from tornado_realtime.traits import Retention
 
 BLOCKS = """go_handler {
     channel news {
@@ -55,10 +57,25 @@ def test_as_keyword_arguments() -> None:
     assert settings.written("channel", "news") is None
 
 
+def test_what_is_kept() -> None:
+    settings = read("go_handler {\nchannel a {\nhistory 50 10m\n}\nchannel b* {\nhistory 9 1d 1MiB\n}\n}")
+    assert settings == settings_from_options(
+        channel={"a": {"history": [50, "10m"]}, "b*": {"history": [9, "1d", "1MiB"]}}
+    )
+    traits = traits_of(settings)
+    assert traits.of("a").retention == Retention(50, 600.0, 16 << 20)
+    assert traits.of("bee").retention == Retention(9, 86400.0, 1 << 20)
+    assert traits.of("c").retention is None
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("channel news", "2: channel needs a block: write channel PATTERN { subscribe WHO; publish WHO }"),
+        (
+            "channel news",
+            "2: channel needs a block: "
+            "write channel PATTERN { subscribe WHO; publish WHO; history SIZE TTL }",
+        ),
         (
             "channel news {\nsubscribe everybody\n}",
             "3: subscribe must be one of nobody, anyone, authenticated, user, claim, endpoint, token, "
@@ -81,7 +98,21 @@ def test_as_keyword_arguments() -> None:
             "channel a {\nsubscribe endpoint /may.php\n}",
             "3: subscribe must be an http:// or https:// address, not '/may.php'",
         ),
-        ("channel news {\nhistory 10\n}", "3: unknown option history of channel"),
+        ("channel news {\npast 10\n}", "3: unknown option past of channel"),
+        (
+            "channel news {\nhistory 10\n}",
+            "3: history needs a number and a duration: write history 10 10m",
+        ),
+        ("channel a {\nhistory 0 1m\n}", "3: history needs a whole number from 1 to 100000, not '0'"),
+        (
+            "channel a {\nhistory 9 10\n}",
+            "3: history duration '10' has no unit: write 10s for seconds or 10ms for milliseconds",
+        ),
+        ("channel a {\nhistory 9 10ms\n}", "3: history must keep publications for 1s to 365d, not '10ms'"),
+        (
+            "channel a {\nhistory 9 1m 1\n}",
+            "3: history must be allowed at least 1024 bytes, not '1'",
+        ),
         (
             "channel news.* {\npublish user\n}",
             "2: channel news.* has no {user}, so publish user would let nobody in: "

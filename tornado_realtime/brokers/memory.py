@@ -5,7 +5,8 @@ from __future__ import annotations
 from tornado_realtime.brokers.base import Broker, Health, Sink
 from tornado_realtime.brokers.sinks import deliver, told
 from tornado_realtime.errors import BrokerClosedError
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import PLAIN, Publication, Taken
+from tornado_realtime.traits import NO_TRAITS, TraitsTable
 
 
 class MemoryBroker(Broker):
@@ -15,8 +16,8 @@ class MemoryBroker(Broker):
     arrive in the order in which they were published, on all channels together.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, traits: TraitsTable = NO_TRAITS) -> None:
+        super().__init__(traits)
         self._sink: Sink | None = None
         self._closed = False
         self._channels: set[str] = set()
@@ -37,24 +38,22 @@ class MemoryBroker(Broker):
         self._sink = None
         self._channels.clear()
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         """Deliver one publication at once, if its channel has a subscriber.
-
-        Returns:
-            None: this broker keeps no history.
 
         Raises:
             BrokerClosedError: Before ``start`` or after ``close``.
         """
-        self.publish_now(publication)
-        return None
+        taken = self.publish_now(publication, key)
+        assert taken is not None  # it never has to wait
+        return taken
 
-    def publish_now(self, publication: Publication) -> bool:
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
         """See Broker: this one never has to wait."""
         sink = self._open_sink()
         if publication.channel in self._channels:
             deliver(sink, publication)
-        return True
+        return PLAIN
 
     async def tell(self, message: bytes, to: str = "") -> int:
         """Hand one node message to this process, the only node there is, at once.

@@ -68,7 +68,7 @@ class Permit:
         try:
             for publication in self.read(body, self.door.publication_bytes):
                 # A broker that takes the first takes all of this turn of the loop.
-                if not publish_now(publication):
+                if publish_now(publication) is None:
                     return False
         except (PublishError, BrokerClosedError):
             return False

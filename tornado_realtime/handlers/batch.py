@@ -62,7 +62,7 @@ def _parts(publications: Iterable[Publication]) -> Iterable[Sequence[Publication
 async def _publish(hub: Hub, part: Sequence[Publication]) -> Outcome:
     taken = 0
     try:
-        while taken < len(part) and hub.publish_now(part[taken]):
+        while taken < len(part) and hub.publish_now(part[taken]) is not None:
             taken += 1
     except BrokerError as error:
         return Outcome(taken, error)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tornado_realtime.connection import Connection, Limits
     from tornado_realtime.connection.outbox import Outbox
     from tornado_realtime.poller import Poller
-    from tornado_realtime.publication import Gap, Position, Publication
+    from tornado_realtime.publication import Gap, Publication, Taken
 
 logger = logging.getLogger(__name__)
 
@@ -170,22 +170,26 @@ class Hub:
 
     # -- publications ------------------------------------------------------------------------------
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         """Hand a publication to the broker, by which it reaches the subscribers of every node.
+
+        Args:
+            publication: Of the application or of a client.
+            key: See Broker.publish.
 
         Raises:
             BrokerUnavailableError: It could not be taken, or it is not known whether it was.
             BrokerClosedError: The hub is closed.
         """
-        return await self.broker.publish(publication)
+        return await self.broker.publish(publication, key)
 
-    def publish_now(self, publication: Publication) -> bool:
-        """Publish without waiting; False, and nothing done, when the broker cannot do that.
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
+        """Publish without waiting; None, and nothing done, when the broker cannot do that.
 
         Raises:
             BrokerClosedError: The hub is closed.
         """
-        return self.broker.publish_now(publication)
+        return self.broker.publish_now(publication, key)
 
     # -- the broker's sink (brokers.base.Sink) -------------------------------------------------------
 

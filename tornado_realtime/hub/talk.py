@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tornado_realtime.hub.gate import Reply
     from tornado_realtime.hub.heart import Heart
     from tornado_realtime.metrics import Counters
-    from tornado_realtime.publication import Position
+    from tornado_realtime.publication import Taken
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +46,11 @@ TokenLogin = Callable[[str], Awaitable[Any]]
 class Host(Protocol):
     """What is asked of the hub."""
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         """Publish; raises BrokerError."""
         ...
 
-    def publish_now(self, publication: Publication) -> bool:
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
         """Publish without waiting, if that can be done."""
         ...
 
@@ -224,8 +224,8 @@ class Talk:
         sender = Sender(_user_id(connection), self._names[connection], command.echo)
         publication = Publication(command.channel, command.data, sender=sender)
         try:
-            if self._host.publish_now(publication):
-                self._published(connection, command)
+            if (taken := self._host.publish_now(publication)) is not None:
+                self._published(connection, command, taken)
                 return None
         except BrokerClosedError:
             self.failed(connection, command, codes.UNDELIVERED)
@@ -235,7 +235,7 @@ class Talk:
     async def _publish(self, connection: Connection, command: Publish, publication: Publication) -> Reply:
         """Wait for the broker; what to tell the client then."""
         try:
-            await self._host.publish(publication)
+            taken = await self._host.publish(publication)
         except BrokerUnavailableError as error:
             fault = codes.DOUBTFUL if error.outcome == "unknown" else codes.UNDELIVERED
             return partial(self.failed, connection, command, fault, int(error.retry_after * 1000))
@@ -244,12 +244,12 @@ class Talk:
         except Exception:
             logger.exception("a client's publication failed unexpectedly")
             return partial(self.failed, connection, command, codes.INTERNAL)
-        return partial(self._published, connection, command)
+        return partial(self._published, connection, command, taken)
 
-    def _published(self, connection: Connection, command: Publish) -> None:
+    def _published(self, connection: Connection, command: Publish, taken: Taken) -> None:
         self._counters.client_publications += 1
         if command.id is not None:
-            connection.send(V1.published(command, None))
+            connection.send(V1.published(command, taken.position))
 
 
 def _user_id(connection: Connection) -> str:

@@ -7,7 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tornado_realtime.channels import Pattern, parse_pattern
-from tornado_realtime.settings.option import Block, Converter, Option, did_you_mean, no_words, url
+from tornado_realtime.settings.option import (
+    Block,
+    Converter,
+    Option,
+    did_you_mean,
+    no_words,
+    read_number,
+    url,
+)
+from tornado_realtime.traits import Retention, Traits
+from tornado_realtime.units import parse_duration, parse_size
+
+MOST_ENTRIES = 100_000
+MOST_SECONDS = 365 * 86400.0
+HISTORY_BYTES = 16 * 1024 * 1024
+LEAST_HISTORY_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +86,18 @@ class ChannelRule:
         pattern: Which channels.
         subscribe: Who may subscribe to them.
         publish: Who may publish on them from a client.
+        history: What is kept of them; None for nothing.
     """
 
     pattern: Pattern
     subscribe: Access = Access("authenticated")
     publish: Access = Access("nobody")
+    history: Retention | None = None
+
+    @property
+    def traits(self) -> Traits:
+        """What holds on them, beyond who may use them."""
+        return Traits(self.history)
 
     @property
     def accesses(self) -> tuple[tuple[str, Access], ...]:
@@ -101,6 +123,18 @@ def _access(name: str) -> Converter:
     return convert
 
 
+def _history(words: Sequence[str]) -> dict[str, Any]:
+    if len(words) < 2:
+        raise ValueError(f"needs a number and a duration: write history {words[0]} 10m")
+    entries, seconds = read_number(words[0], MOST_ENTRIES), parse_duration(words[1])
+    if not 1 <= seconds <= MOST_SECONDS:
+        raise ValueError(f"must keep publications for 1s to 365d, not {words[1]!r}")
+    size_bytes = parse_size(words[2]) if len(words) > 2 else HISTORY_BYTES
+    if size_bytes < LEAST_HISTORY_BYTES:
+        raise ValueError(f"must be allowed at least {LEAST_HISTORY_BYTES} bytes, not {words[2]!r}")
+    return {"history": Retention(entries, seconds, size_bytes)}
+
+
 def _channel(words: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     rule = ChannelRule(parse_pattern(words[0]), **values)
     for action, access in rule.accesses:
@@ -116,9 +150,9 @@ CHANNEL_OPTIONS: tuple[Option, ...] = (
     Option(
         "channel",
         no_words,
-        "PATTERN { subscribe WHO; publish WHO }",
+        "PATTERN { subscribe WHO; publish WHO; history SIZE TTL }",
         "",
-        "Who may use the channels that PATTERN matches; there may be many.",
+        "Who may use the channels that PATTERN matches, and what is kept of them; there may be many.",
         block=Block(
             (
                 Option(
@@ -126,6 +160,15 @@ CHANNEL_OPTIONS: tuple[Option, ...] = (
                 ),
                 Option(
                     "publish", _access("publish"), "WHO", "nobody", "Who may publish from a client.", most=2
+                ),
+                Option(
+                    "history",
+                    _history,
+                    "SIZE TTL [BYTES]",
+                    "",
+                    "How many publications are kept for clients that come back, how long, and in how much "
+                    "memory (16MiB).",
+                    most=3,
                 ),
             ),
             _channel,

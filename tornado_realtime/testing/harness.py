@@ -15,7 +15,7 @@ from tornado_realtime.auth.function import Answer, FunctionAuthenticator
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.peers import HeaderLines
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import Publication, Taken
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.testing.client import Client
 
@@ -102,15 +102,15 @@ class _RecordingBroker(MemoryBroker):
         super().__init__()
         self._harness = harness
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         if self._harness._outage:
             raise BrokerUnavailableError(self._harness._outage)
-        return await super().publish(publication)
+        return await super().publish(publication, key)
 
-    def publish_now(self, publication: Publication) -> bool:
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
         if self._harness._outage:
-            return False
-        taken = super().publish_now(publication)
+            return None
+        taken = super().publish_now(publication, key)
         self._harness.published.append(Published(publication.channel, publication.data.decode()))
         return taken
 

@@ -26,11 +26,10 @@ def test_a_broker_that_has_to_wait_gets_a_batch_once() -> None:
     asked: list[Publication] = []
     taken: list[Publication] = []
 
-    def never_now(publication: Publication) -> bool:
+    def never_now(publication: Publication, key: str = "") -> None:
         asked.append(publication)
-        return False
 
-    async def later(publication: Publication) -> None:
+    async def later(publication: Publication, key: str) -> None:
         await asyncio.sleep(0)
         taken.append(publication)
 

@@ -160,12 +160,12 @@ def test_a_broker_that_has_to_wait_is_waited_for_by_tornado() -> None:
         broker = fast.brokers[0]
         taken: list[Publication] = []
 
-        async def publish_later(publication: Publication) -> None:
+        async def publish_later(publication: Publication, key: str) -> None:
             await asyncio.sleep(0)
             taken.append(publication)
 
         with (
-            patch.object(broker, "publish_now", lambda publication: False),
+            patch.object(broker, "publish_now", lambda publication, key="": None),
             patch.object(broker, "publish", publish_later),
         ):
             client = await connect(fast)

@@ -24,7 +24,7 @@ from tornado_realtime.errors import (
     InvalidPublicationError,
     PublicationTooLargeError,
 )
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import Publication, Taken
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.settings import Settings
 
@@ -268,7 +268,7 @@ def test_from_another_event_loop_in_another_thread() -> None:
 
 
 class Unavailable(MemoryBroker):
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         raise BrokerUnavailableError("away")
 
 

@@ -12,7 +12,7 @@ from tornado.httputil import HTTPHeaders
 from tests.support.realtime_world import TunedRealtime, serving
 from tornado_realtime.brokers.base import Broker, Health, Sink
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import Publication, Taken
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.wire.form import FORM_TYPE
 
@@ -25,7 +25,7 @@ def published(instance: Realtime, monkeypatch: pytest.MonkeyPatch) -> list[Publi
     """What reaches the broker."""
     found: list[Publication] = []
 
-    async def publish(publication: Publication) -> None:
+    async def publish(publication: Publication, key: str) -> None:
         found.append(publication)
 
     monkeypatch.setattr(instance.hub.broker, "publish", publish)
@@ -352,7 +352,7 @@ class BrokenBroker(Broker):
 
     async def close(self) -> None: ...
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         raise self.error
 
     async def tell(self, message: bytes, to: str = "") -> int:

@@ -14,7 +14,7 @@ from tornado_realtime.brokers.base import Broker, Health, Sink
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerClosedError, BrokerError, BrokerUnavailableError
 from tornado_realtime.handlers.batch import PART_BYTES, PART_SIZE
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import PLAIN, Publication, Taken
 from tornado_realtime.realtime import Realtime
 
 PATH = "/internal/broadcast"
@@ -56,21 +56,19 @@ class NotingBroker(MemoryBroker):
         self.taken: list[tuple[str, bytes]] = []
         self.handed_in = 0
 
-    def _take(self, publication: Publication) -> None:
+    def _take(self, publication: Publication) -> Taken:
         self.handed_in += 1
         if len(self.taken) >= self.most:
             raise self.error
         self.taken.append((publication.channel, publication.data))
         super().publish_now(publication)
+        return PLAIN
 
-    def publish_now(self, publication: Publication) -> bool:
-        if self.at_once:
-            self._take(publication)
-        return self.at_once
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
+        return self._take(publication) if self.at_once else None
 
-    async def publish(self, publication: Publication) -> Position | None:
-        self._take(publication)
-        return None
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
+        return self._take(publication)
 
 
 def instance(**attributes: Any) -> tuple[Realtime, Callable[[], NotingBroker]]:
@@ -263,14 +261,14 @@ class OddBroker(Broker):
 
     async def close(self) -> None: ...
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         if publication.data == b"bug":
             raise RuntimeError("a bug in a broker")
         if int(publication.data) % 3 == 0:
             raise BrokerUnavailableError(f"no room for {publication.data.decode()}")
         if int(publication.data) >= 20:
             raise BrokerUnavailableError("no answer", outcome="unknown")
-        return None
+        return PLAIN
 
     async def tell(self, message: bytes, to: str = "") -> int:
         return 1

@@ -22,7 +22,7 @@ from tornado_realtime.auth import ANONYMOUS
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.hub.talk import MOST_ERRORS
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import PLAIN, Publication, Taken
 from tornado_realtime.realtime import Realtime
 
 ALL_MAY = {"*": {"publish": "anyone"}}
@@ -252,14 +252,14 @@ class SlowBroker(MemoryBroker):
         self.asked: list[tuple[Publication, asyncio.Future[None]]] = []
         type(self).made = [self]
 
-    def publish_now(self, publication: Publication) -> bool:
-        return False
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
+        return None
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.asked.append((publication, waiting))
         await waiting
-        return None
+        return PLAIN
 
 
 class SlowRealtime(TunedRealtime):

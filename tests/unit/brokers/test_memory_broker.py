@@ -8,7 +8,7 @@ import pytest
 from tests.support.broker_world import Collector
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerClosedError
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import PLAIN, Publication
 
 
 def test_publish_reaches_the_sink_before_it_returns() -> None:
@@ -19,7 +19,7 @@ def test_publish_reaches_the_sink_before_it_returns() -> None:
         await broker.start(sink)
         broker.subscribe("news")
         publication = Publication("news", b"hello")
-        assert await broker.publish(publication) is None
+        assert await broker.publish(publication) == PLAIN
         assert sink.got == [publication]
 
     asyncio.run(scenario())

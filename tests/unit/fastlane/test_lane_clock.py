@@ -17,7 +17,7 @@ from tornado_realtime.handlers.broadcast import PublishDoor
 from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.hub import Hub
 from tornado_realtime.poller import Pollable, Poller
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import PLAIN, Publication, Taken
 from tornado_realtime.realtime import Realtime
 
 HALF_HEAD = PUBLISH[:50]
@@ -89,9 +89,9 @@ class FormHub:
     def __init__(self) -> None:
         self.published: list[Publication] = []
 
-    def publish_now(self, publication: Publication) -> bool:
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
         self.published.append(publication)
-        return True
+        return PLAIN
 
 
 class OpenRealtime(Realtime):

@@ -13,7 +13,7 @@ from tornado_realtime.errors import BrokerClosedError
 from tornado_realtime.hub import Heart
 from tornado_realtime.hub.talk import MOST_ERRORS, Talk
 from tornado_realtime.metrics import Counters
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import Publication, Taken
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.commands import Publish, Refresh
 from tornado_realtime.wire.v1 import V1, codes
@@ -32,10 +32,10 @@ class Closed:
         self.ended.append((why, farewell))
         connection.close(V1.farewell(farewell))
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         raise BrokerClosedError("closed")
 
-    def publish_now(self, publication: Publication) -> bool:
+    def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
         raise BrokerClosedError("closed")
 
 

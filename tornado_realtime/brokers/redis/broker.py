@@ -15,7 +15,8 @@ from tornado_realtime.brokers.redis.signed import pack, unpack
 from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.brokers.sinks import deliver, missed, told
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
-from tornado_realtime.publication import Gap, Position, Publication
+from tornado_realtime.publication import PLAIN, Gap, Publication, Taken
+from tornado_realtime.traits import NO_TRAITS, TraitsTable
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class RedisBroker(Broker):
         address: As ``redis_address``; see ``parse_address``.
         publish_timeout: Seconds that ``publish`` waits at most.
         timing: How patient the connections are.
+        traits: What is kept of which channel.
 
     Raises:
         ConfigError: ``address`` cannot be read, or names a file that is not there; without a place,
@@ -47,9 +49,14 @@ class RedisBroker(Broker):
     """
 
     def __init__(
-        self, address: str = "", *, publish_timeout: float = 2.0, timing: Timing | None = None
+        self,
+        address: str = "",
+        *,
+        publish_timeout: float = 2.0,
+        timing: Timing | None = None,
+        traits: TraitsTable = NO_TRAITS,
     ) -> None:
-        super().__init__()
+        super().__init__(traits)
         self._publish_timeout = publish_timeout
         self._sink: Sink | None = None
         self._closed = False
@@ -85,11 +92,8 @@ class RedisBroker(Broker):
         self._sink = None
         await self._carrier.close(BrokerClosedError("the Redis broker was closed"))
 
-    async def publish(self, publication: Publication) -> Position | None:
+    async def publish(self, publication: Publication, key: str = "") -> Taken:
         """Hand one publication to Redis and wait until it took it.
-
-        Returns:
-            None: there is no history.
 
         Raises:
             BrokerUnavailableError: Redis is away (known at once), refused it, or did not answer within
@@ -104,7 +108,7 @@ class RedisBroker(Broker):
             else:
                 self.counters.publications_rejected += 1
             raise
-        return None
+        return PLAIN
 
     async def tell(self, message: bytes, to: str = "") -> int:
         """Hand one node message to Redis, and wait until it took it; see ``publish`` for what it raises."""
