@@ -20,12 +20,10 @@ class Sender:
     Attributes:
         user: Its user's id; empty for nobody in particular.
         client: Its connection's public name.
-        echo: Whether it wants its own publication, too.
     """
 
     user: str
     client: str
-    echo: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,7 @@ class Publication:
         position: Where it stands in the channel's stream; None on a channel without history.
         sender: The client that published it; None for the application.
         time: Unix time at which the broker took it; None where it has no position.
+        exclude: The public name of a connection that does not get it, on whichever node; empty for none.
     """
 
     channel: str
@@ -45,6 +44,7 @@ class Publication:
     position: Position | None = None
     sender: Sender | None = None
     time: float | None = None
+    exclude: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ class Job:
         self.left: set[Connection] = set()
         self.position = 0
 
+    def spare(self, connection: Connection) -> None:
+        """Leave one out from the beginning."""
+        self.left.add(connection)
+
     def advance(self, limit: int) -> int:
         """Offer the batch to at most ``limit`` more subscribers; how many it was.
 
@@ -209,7 +213,7 @@ class Fanout:
         channel.pending.append(publication)
         self._seal(channel)
         for job in islice(channel.jobs, before, None):
-            job.left.add(connection)
+            job.spare(connection)
         if channel.jobs and not channel.queued:
             self._queue(channel)
 

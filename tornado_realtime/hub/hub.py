@@ -196,11 +196,10 @@ class Hub:
     def deliver(self, publication: Publication) -> None:
         """Fan one publication out to this node's subscribers."""
         self._counters.publications += 1
-        sender = publication.sender
-        if sender is None or sender.echo:
+        if not publication.exclude:
             self._fanout.deliver(publication)
         else:
-            self._fanout.deliver_except(publication, self._talk.find(sender.client))
+            self._fanout.deliver_except(publication, self._talk.find(publication.exclude))
 
     def told(self, message: bytes) -> None:
         """A node says something."""

@@ -97,6 +97,12 @@ class WatchedJob(Job):
         self._tally = tally
         tally.jobs += 1
 
+    def spare(self, connection: Connection) -> None:
+        """See Job: nothing is due to it."""
+        super().spare(connection)
+        if connection in self.subscribers:
+            self._tally.due -= len(self.batch.ends)
+
     def advance(self, limit: int) -> int:
         """See Job: the same, one by one."""
         offered = 0

@@ -221,8 +221,13 @@ class Talk:
             self._counters.client_publications_refused += 1
             self.failed(connection, command, codes.LIMIT)
             return None
-        sender = Sender(_user_id(connection), self._names[connection], command.echo)
-        publication = Publication(command.channel, command.data, sender=sender)
+        name = self._names[connection]
+        publication = Publication(
+            command.channel,
+            command.data,
+            sender=Sender(_user_id(connection), name),
+            exclude="" if command.echo else name,
+        )
         try:
             if (taken := self._host.publish_now(publication)) is not None:
                 self._published(connection, command, taken)

@@ -387,14 +387,16 @@ def test_the_health_follows_the_life(broker: Broker) -> None:
     "publication",
     [
         Publication("chat", b'{"a": 1}', sender=Sender("u-7", "c9")),
-        Publication("chat", "Zoé\n2".encode(), sender=Sender("Zoé \U0001f389", "c9", echo=False)),
+        Publication("chat", "Zoé\n2".encode(), sender=Sender("Zoé \U0001f389", "c9"), exclude="c9"),
+        Publication("chat", b"2", exclude="c9"),
+        Publication("chat", MARK + b'{"exclude":"c9"}\n1'),
         Publication("chat", b"1", sender=Sender("", "c9")),
         Publication("chat", MARK + b"{}\n1"),
         Publication("chat", MARK),
         Publication("chat", MARK + b"[]\n"),
     ],
 )
-def test_who_published_arrives_and_text_that_looks_like_it_stays_text(
+def test_what_there_is_to_tell_arrives_and_text_that_looks_like_it_stays_text(
     broker: Broker, publication: Publication
 ) -> None:
     async def scenario() -> None:

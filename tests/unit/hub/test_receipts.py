@@ -363,3 +363,20 @@ def test_what_nobody_collects_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> No
         await turns(3)
 
     in_world(scenario)
+
+
+def test_nothing_is_due_to_who_is_spared() -> None:
+    async def scenario(world: World) -> None:
+        spared, others = world.listener(), [world.listener(), world.listener()]
+        elsewhere = world.listener(channel="sport")
+        more = Publication("news", b"more")
+
+        async def publish() -> None:
+            world.fanout.deliver_except(HELLO, spared)
+            world.fanout.deliver_except(more, elsewhere)
+
+        assert await world.receipts.of([HELLO, more], publish, HERE) == Receipt(written=5, answered=1)
+        assert spared.sent == text_frame(b"more")
+        assert [each.sent for each in others] == [FRAME + text_frame(b"more")] * 2
+
+    in_world(scenario)

@@ -281,7 +281,7 @@ def test_publications(data: bytes, rest: str) -> None:
 
 
 def test_who_published_is_told_only_of_clients() -> None:
-    sender, nobody = Sender("u-7", "c9", echo=False), Sender("", "c9")
+    sender, nobody = Sender("u-7", "c9"), Sender("", "c9")
     assert said(V1.encode(Publication("n", b"1", sender=sender))).endswith(
         b'"payload":1,"from":{"user":"u-7","client":"c9"}}'
     )

@@ -1,11 +1,13 @@
-"""Publications of clients in Redis: the message behind one line that says who published it.
+"""Publications in Redis of which there is more to tell: the message behind one line that tells it.
 
-What applications publish is carried as it is, so that other programs on the same Redis understand it.
+It says which client published it, and which client does not get it. What applications publish for everybody
+is carried as it is, so that other programs on the same Redis understand it.
 """
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from tornado_realtime.publication import Publication, Sender
 
@@ -15,10 +17,10 @@ MARK = b"\x01realtime.v1 "
 
 def pack(publication: Publication) -> bytes:
     """What goes to Redis; text that happens to begin like the line gets one, too, which says nothing."""
-    sender, data = publication.sender, publication.data
-    if sender is None:
-        return data if not data.startswith(MARK) else MARK + b"{}\n" + data
-    line = {"user": sender.user, "client": sender.client, "echo": sender.echo}
+    data = publication.data
+    line = _said(publication)
+    if not line and not data.startswith(MARK):
+        return data
     return MARK + json.dumps(line, separators=(",", ":")).encode() + b"\n" + data
 
 
@@ -31,9 +33,24 @@ def unpack(channel: str, data: bytes) -> Publication:
         said = json.loads(line) if found and message else None
     except (ValueError, RecursionError):
         said = None
+    if not isinstance(said, dict):
+        return Publication(channel, data)
+    return Publication(channel, message, sender=_sender(said), exclude=_text(said.get("exclude")))
+
+
+def _said(publication: Publication) -> dict[str, str]:
+    """What the line tells of a publication; nothing of most of those of applications."""
+    sender = publication.sender
+    line = {} if sender is None else {"user": sender.user, "client": sender.client}
+    return line | {"exclude": publication.exclude} if publication.exclude else line
+
+
+def _sender(said: dict[str, Any]) -> Sender | None:
     match said:
-        case {"user": str(user), "client": str(client), "echo": bool(echo)}:
-            return Publication(channel, message, sender=Sender(user, client, echo))
-        case dict():
-            return Publication(channel, message)
-    return Publication(channel, data)
+        case {"user": str(user), "client": str(client)}:
+            return Sender(user, client)
+    return None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
