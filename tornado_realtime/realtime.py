@@ -46,9 +46,9 @@ from tornado_realtime.errors import (
 from tornado_realtime.handlers.broadcast import PublishDoor
 from tornado_realtime.handlers.disconnect import DisconnectDoor
 from tornado_realtime.handlers.disconnecting import Disconnector
+from tornado_realtime.handlers.entrance import SocketDoor
 from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.handlers.routes import RouteTable
-from tornado_realtime.handlers.websocket import SocketDoor
 from tornado_realtime.hub import Hub
 from tornado_realtime.hub.talk import TokenLogin
 from tornado_realtime.logins import make_authenticator, make_authorizer, make_tickets, read_keys

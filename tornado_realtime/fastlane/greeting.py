@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tornado_realtime.errors import AuthError, BrokerClosedError, HandshakeError
-from tornado_realtime.handlers.websocket import Newcomer
+from tornado_realtime.handlers.entrance import Newcomer
 from tornado_realtime.origins import origin_allowed
 from tornado_realtime.wire.dialects import negotiated
 from tornado_realtime.wire.handshake import check_upgrade

@@ -11,7 +11,7 @@ from tornado_realtime.connection import tune
 from tornado_realtime.fastlane.greeting import Greeting, greet
 from tornado_realtime.fastlane.head import END, LINE, may_go_on, read_fields
 from tornado_realtime.fastlane.publishing import Permit, permit
-from tornado_realtime.handlers.websocket import adopt
+from tornado_realtime.handlers.entrance import adopt
 from tornado_realtime.wire.handshake import response_101
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from tornado.web import RequestHandler
 
 from tornado_realtime.handlers.broadcast import BroadcastHandler, NotHereHandler, PublishDoor
 from tornado_realtime.handlers.disconnect import DisconnectDoor, DisconnectHandler
+from tornado_realtime.handlers.entrance import SocketDoor
 from tornado_realtime.handlers.health import HealthHandler
 from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
-from tornado_realtime.handlers.websocket import SocketDoor, SocketHandler
+from tornado_realtime.handlers.websocket import SocketHandler
 from tornado_realtime.settings import Settings
 
 
