@@ -8,7 +8,7 @@ import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -146,6 +146,10 @@ class World:
         finally:
             client.close()
 
+    async def ask(self, path: str, *fields: str, method: str = "GET") -> Answered:
+        """The answer to a question of the application."""
+        return await self.knock(*(fields or ("Accept: */*",)), path=path, method=method)
+
     def _has_more_than(self, before: int, channel: str) -> bool:
         return self.hub.subscribers(channel) > before
 
@@ -219,3 +223,11 @@ def realtime(**options: Any) -> Realtime:
     """An instance that lets everybody in as ``u1``."""
     options.setdefault("authenticate", lambda request: "u1")
     return Realtime(**options)
+
+
+@asynccontextmanager
+async def nodes_on(redis_address: str, count: int = 2, **options: Any) -> AsyncIterator[list[World]]:
+    """So many nodes on one Redis, each serving on a port of its own."""
+    options |= {"driver": "redis", "redis_address": redis_address}
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(serving(realtime(**options))) for _ in range(count)]

@@ -22,9 +22,24 @@ class PathIs(Matcher):
         self._prefix = prefix
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        """See tornado.routing.Matcher."""
-        path = request.path or ""
-        if "%" in path:
-            path = unquote(path)
-        found = path.startswith(self._path) if self._prefix else path == self._path
-        return {} if found else None
+        """See tornado.routing.Matcher; what comes behind a prefix is given on as it was sent."""
+        target = request.path or ""
+        path = unquote(target) if "%" in target else target
+        if not self._prefix:
+            return {} if path == self._path else None
+        if not path.startswith(self._path):
+            return None
+        return {"path_args": [rest_behind(self._path, target)]}
+
+
+def rest_behind(path: str, target: str) -> str:
+    """What stands in ``target`` behind the part that says ``path``, still percent-encoded.
+
+    Args:
+        path: Decoded.
+        target: Percent-encoded; it begins with ``path`` once that is decoded.
+    """
+    place = 0
+    for _ in path.encode():
+        place += 3 if target[place] == "%" else 1
+    return target[place:]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tornado_realtime.hub.admission import Admission, Quotas
+from tornado_realtime.hub.directory import Directory
 from tornado_realtime.hub.fanout import Fanout
 from tornado_realtime.hub.gate import Authorizer, Gate, Reply
 from tornado_realtime.hub.heart import Heart
@@ -66,6 +67,7 @@ class Hub:
         nodes: What the nodes on this broker tell one another.
         receipts: How far publications got, for publishers who ask.
         users: Whose connections they are.
+        directory: Who is where, on every node.
         admission: Whether there is room for one more connection.
     """
 
@@ -103,6 +105,7 @@ class Hub:
             quotas or Quotas(), self.connections, self.users, self._counters, loop.time
         )
         self._talk = Talk(self, self._heart, limits, self._counters, token_login)
+        self.directory = Directory(self, self.nodes, broker.node_id)
         self._emptied: asyncio.Future[None] | None = None
         self._after_gaps: list[Callable[[], None]] = []
 
@@ -231,6 +234,10 @@ class Hub:
     def channels(self) -> Iterable[str]:
         """The channels with a subscriber on this node."""
         return self._fanout.channels.keys()
+
+    def client_name(self, connection: Connection) -> str:
+        """The public name of a connection; empty if its wire does not tell it one."""
+        return self._talk.name_of(connection)
 
     def _gauges(self) -> dict[str, Gauge]:
         def waiting(count: Callable[[Outbox], int]) -> int:

@@ -130,6 +130,10 @@ class Talk:
         """The open connection that is called ``name``."""
         return self._connections.get(name)
 
+    def name_of(self, connection: Connection) -> str:
+        """What an open connection is called; empty if it has no name."""
+        return self._names.get(connection, "")
+
     def expiring(self, connection: Connection) -> None:
         """Its login runs out soon."""
         connection.send(V1.expiring(self._ttl(connection) or 0))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from tests.support.certificates import make_tls_pair
 from tests.support.rawhttp import Answered
-from tests.support.realtime_world import World, realtime, serving, until
+from tests.support.realtime_world import World, nodes_on, realtime, serving, until
 from tests.support.redis_server import RedisServer
 from tornado_realtime.hub.receipts import COLLECT, WATCH
 
@@ -130,13 +129,6 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
     server.stop()
 
 
-@asynccontextmanager
-async def nodes(redis: RedisServer, count: int = 2) -> AsyncIterator[list[World]]:
-    async with AsyncExitStack() as stack:
-        options = {"driver": "redis", "redis_address": redis.address}
-        yield [await stack.enter_async_context(serving(realtime(**options))) for _ in range(count)]
-
-
 async def heard(world: World, *channels: str) -> None:
     """Wait until Redis sends this node what is published there."""
     await until(lambda: not world.realtime.trouble)
@@ -145,7 +137,7 @@ async def heard(world: World, *channels: str) -> None:
 
 def test_of_two_nodes(redis: RedisServer) -> None:
     async def main() -> None:
-        async with nodes(redis) as (one, two):
+        async with nodes_on(redis.address) as (one, two):
             for world, size in ((one, 1), (two, 2)):
                 for _ in range(size):
                     await world.open("news")
@@ -167,7 +159,7 @@ def test_of_two_nodes(redis: RedisServer) -> None:
 @pytest.mark.parametrize("deaf_to", [WATCH, COLLECT])
 def test_a_node_that_does_not_tell_is_missing(redis: RedisServer, deaf_to: str) -> None:
     async def main() -> None:
-        async with nodes(redis) as (one, two):
+        async with nodes_on(redis.address) as (one, two):
             for world in (one, two):
                 await world.open("news")
                 await heard(world, "news")
@@ -180,7 +172,7 @@ def test_a_node_that_does_not_tell_is_missing(redis: RedisServer, deaf_to: str) 
 
 def test_without_redis_nothing_is_accepted(redis: RedisServer) -> None:
     async def main() -> None:
-        async with nodes(redis, 1) as (one,):
+        async with nodes_on(redis.address, 1) as (one,):
             redis.kill()
             await until(lambda: one.realtime.trouble)
             for body in (FORM, FORM + b"&wait=delivered"):

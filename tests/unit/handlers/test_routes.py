@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import cast
+from urllib.parse import unquote
 
 import pytest
 from tornado.httputil import HTTPServerRequest
@@ -10,6 +11,7 @@ from tornado.routing import Rule
 
 from tornado_realtime import Realtime
 from tornado_realtime.handlers.broadcast import BroadcastHandler, NotHereHandler
+from tornado_realtime.handlers.directory import ChannelsHandler, UserHandler
 from tornado_realtime.handlers.disconnect import DisconnectHandler
 from tornado_realtime.handlers.health import HealthHandler
 from tornado_realtime.handlers.metrics import MetricsHandler
@@ -20,6 +22,7 @@ PATHS = {
     "/internal/broadcast": BroadcastHandler,
     "/internal/metrics": MetricsHandler,
     "/internal/disconnect": DisconnectHandler,
+    "/internal/channels": ChannelsHandler,
     "/live": HealthHandler,
     "/ready": HealthHandler,
 }
@@ -67,3 +70,17 @@ def test_a_socket_below_what_is_hidden_stays_where_clients_come() -> None:
     assert found(instance.routes, "/internal/ws") is SocketHandler
     assert found(instance.routes, "/send") is NotHereHandler
     assert found(instance.publish_routes, "/send") is BroadcastHandler
+
+
+@pytest.mark.parametrize(
+    ("prefix", "target"), [("", "/internal/users/"), ("/ž", "/%c5%be/%69nternal/users%2F")]
+)
+def test_what_comes_below_a_path_is_given_on_as_it_was_sent(prefix: str, target: str) -> None:
+    instance = Realtime(prefix=prefix)
+    for rest in ("", "ada", "a%2Fb", "a/b", "%", "%25"):
+        request = cast(HTTPServerRequest, Request(target + rest))
+        found = [rule for rule in instance.routes if rule.matcher.match(request) is not None]
+        assert [rule.target for rule in found] == [UserHandler]
+        assert found[0].matcher.match(request) == {"path_args": [rest]}
+        assert instance.serves(unquote(target + rest))
+    assert not instance.serves(unquote(target).rstrip("/"))
