@@ -15,7 +15,6 @@ def limits_of(settings: Settings) -> Limits:
         settings.max_message_size_bytes,
         settings.send_queue_frames,
         settings.send_queue_bytes,
-        drop_oldest=settings.slow_consumer == "drop_oldest",
         channels_size=settings.max_channels,
         messages=settings.message_rate,
         publication_bytes=settings.max_publication_size_bytes,

@@ -6,12 +6,13 @@ from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.settings import Settings
-from tornado_realtime.traits import TraitsTable
+from tornado_realtime.traits import Slow, Traits, TraitsTable
 
 
 def traits_of(settings: Settings) -> TraitsTable:
-    """What is kept of which channel."""
-    return TraitsTable((rule.pattern, rule.traits) for rule in settings.channels)
+    """What is kept of which channel, and what its slow clients get."""
+    usual = Slow(settings.slow_consumer)
+    return TraitsTable(((rule.pattern, rule.traits(usual)) for rule in settings.channels), Traits(slow=usual))
 
 
 def make_broker(settings: Settings) -> Broker:

@@ -1,9 +1,10 @@
-"""What kind of channel a name is, beyond who may use it: what is kept of it."""
+"""What kind of channel a name is, beyond who may use it: what is kept of it, and what slow clients get."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 
 from tornado_realtime.channels import Pattern, PatternTable
@@ -27,15 +28,28 @@ class Retention:
     size_bytes: int
 
 
+class Slow(Enum):
+    """What becomes of a client that reads more slowly than is published; the values are as written."""
+
+    DISCONNECT = "disconnect"
+    """It is closed."""
+    DROP_OLDEST = "drop_oldest"
+    """It loses what waited longest."""
+    LATEST = "latest"
+    """Only the newest publication of a channel waits for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What holds on a channel.
 
     Attributes:
         retention: What is kept of its past; None for nothing: it is a plain channel, not a stream.
+        slow: What becomes of a client for which too much waits.
     """
 
     retention: Retention | None = None
+    slow: Slow = Slow.DISCONNECT
 
 
 ORDINARY = Traits()
@@ -46,19 +60,21 @@ class TraitsTable:
 
     Args:
         rules: Patterns and what holds on the channels that they match; the most specific one counts.
+        others: What holds on the channels that no pattern matches.
     """
 
-    def __init__(self, rules: Iterable[tuple[Pattern, Traits]] = ()) -> None:
+    def __init__(self, rules: Iterable[tuple[Pattern, Traits]] = (), others: Traits = ORDINARY) -> None:
         rules = tuple(rules)
         self._table = PatternTable(rules)
-        self._is_ordinary = all(traits == ORDINARY for _, traits in rules)
+        self._others = others
+        self._is_uniform = all(traits == others for _, traits in rules)
         self._remembered = lru_cache(REMEMBERED)(self._table.find)
         self.keeps_history = any(traits.retention is not None for _, traits in rules)
 
     def of(self, channel: str) -> Traits:
-        """What holds on ``channel``; ``ORDINARY`` where no pattern matches."""
-        found = None if self._is_ordinary else self._remembered(channel)
-        return ORDINARY if found is None else found[0]
+        """What holds on ``channel``."""
+        found = None if self._is_uniform else self._remembered(channel)
+        return self._others if found is None else found[0]
 
 
 NO_TRAITS = TraitsTable()

@@ -22,9 +22,11 @@ from tests.unit.wire.client_frames import CLOSE, TEXT, client_frame
 from tornado_realtime.bounds import limits_of, quotas_of
 from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.memory import MemoryBroker
+from tornado_realtime.carriers import traits_of
 from tornado_realtime.hub import Heart, Hub
 from tornado_realtime.poller import Poller
 from tornado_realtime.realtime import Realtime
+from tornado_realtime.traits import TraitsTable
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -201,7 +203,7 @@ async def serving(
 class TunedRealtime(Realtime):
     """An instance whose parts a test chooses."""
 
-    broker: Callable[[], Broker] = MemoryBroker
+    broker: Callable[[TraitsTable], Broker] = MemoryBroker
     heart: Callable[[asyncio.AbstractEventLoop], Heart] = Heart
     poller: Callable[[asyncio.AbstractEventLoop], Poller] | None = None
 
@@ -209,7 +211,7 @@ class TunedRealtime(Realtime):
         loop, kind = asyncio.get_running_loop(), type(self)
         poller = kind.poller(loop) if kind.poller is not None else None
         return Hub(
-            kind.broker(),
+            kind.broker(traits_of(self.settings)),
             limits_of(self.settings),
             kind.heart(loop),
             poller,

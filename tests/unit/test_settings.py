@@ -93,6 +93,7 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("message_rate off", {"message_rate": "off"}, {"message_rate": None}),
     ("max_channels 7", {"max_channels": 7}, {"max_channels": 7}),
     ("slow_consumer drop_oldest", {"slow_consumer": "drop_oldest"}, {"slow_consumer": "drop_oldest"}),
+    ("slow_consumer latest", {"slow_consumer": "latest"}, {"slow_consumer": "latest"}),
 ]
 
 

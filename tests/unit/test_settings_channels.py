@@ -68,6 +68,22 @@ def test_what_is_kept() -> None:
     assert traits.of("c").retention is None
 
 
+def test_who_is_too_slow() -> None:
+    settings = read(
+        "go_handler {\nslow_consumer drop_oldest\n"
+        "channel a {\nslow_consumer latest\n}\nchannel b {\n}\n"
+        "channel c {\nslow_consumer disconnect\nhistory 9 1m\n}\n}"
+    )
+    traits = traits_of(settings)
+    assert [traits.of(channel).slow.value for channel in "abcd"] == [
+        "latest",
+        "drop_oldest",
+        "disconnect",
+        "drop_oldest",
+    ]
+    assert traits.of("c").retention is not None
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -112,6 +128,11 @@ def test_what_is_kept() -> None:
         (
             "channel a {\nhistory 9 1m 1\n}",
             "3: history must be allowed at least 1024 bytes, not '1'",
+        ),
+        (
+            "channel a {\nslow_consumer oldest\n}",
+            "3: slow_consumer must be disconnect or drop_oldest or latest, not 'oldest' "
+            "(did you mean drop_oldest?)",
         ),
         (
             "channel news.* {\npublish user\n}",

@@ -32,7 +32,6 @@ class Limits:
         message_bytes: Longest message a client may send, over all its fragments.
         outbox_frames: Most frames that may wait for a client's socket.
         outbox_bytes: Most bytes that may wait; one longer publication still goes to an empty outbox.
-        drop_oldest: Whether a slow client loses what waited longest, instead of its connection.
         channels_size: Most channels that a client may be subscribed to.
         messages: How often a client may send something; None for any time.
         publication_bytes: Longest message that a client may publish.
@@ -41,7 +40,6 @@ class Limits:
     message_bytes: int = 512
     outbox_frames: int = 256
     outbox_bytes: int = 1024 * 1024
-    drop_oldest: bool = False
     channels_size: int = 128
     messages: Rate | None = None
     publication_bytes: int = 1024 * 1024
@@ -73,7 +71,7 @@ class Owner(Protocol):
         """The outbox is full: a slow consumer, to be closed. The frames offered last need not be queued."""
 
     def dropped(self, connection: Connection, frames: int) -> None:
-        """The outbox was full: so many of the oldest frames in it were dropped."""
+        """So many publications that waited in the outbox were dropped."""
 
     def backlogged(self, connection: Connection) -> None:
         """The socket refused bytes: an outbox exists from now on."""
@@ -149,7 +147,7 @@ class Connection(ABC):
         if outbox is None:
             self._put(batch)
         elif self._has_room(outbox, batch):
-            outbox.push(batch)
+            self._push(outbox, batch)
         else:
             self._overflow(outbox, batch)
 
@@ -168,7 +166,7 @@ class Connection(ABC):
             return 0
         if self.outbox is None:
             return len(batch.ends)
-        return batch.frames_between(0, len(batch.data) - self.outbox.size_bytes)
+        return batch.frames_between(0, self.outbox.written_bytes)
 
     def on_writable(self) -> None:
         """The kernel takes bytes again."""
@@ -200,10 +198,15 @@ class Connection(ABC):
             self.abort()
             return
         if sent != len(data):
-            self.outbox = Outbox()
-            self.outbox.push(batch, sent)
+            outbox = self.outbox = Outbox()
+            self._push(outbox, batch, sent)
             self._want_write(True)
             self._owner.backlogged(self)
+
+    def _push(self, outbox: Outbox, batch: Batch, sent: int = 0) -> None:
+        dropped = outbox.push(batch, sent)
+        if dropped:
+            self._owner.dropped(self, dropped)
 
     def _has_room(self, outbox: Outbox, batch: Batch) -> bool:
         limits = self._owner.limits
@@ -213,23 +216,19 @@ class Connection(ABC):
         )
 
     def _overflow(self, outbox: Outbox, batch: Batch) -> None:
-        """Do with a slow consumer what the policy says."""
+        """Drop what a slow consumer may lose; if that is not enough, it loses its connection."""
         limits = self._owner.limits
+        bounds = limits.outbox_frames, limits.outbox_bytes
         # A larger publication may be on its way; what the client is answered meanwhile is not its fault.
         is_excused = batch.kept and outbox.size_bytes > limits.outbox_bytes
-        if limits.drop_oldest or is_excused:
-            outbox.push(batch)
-            if limits.drop_oldest:
-                self._drop_oldest(outbox, limits)
-            # Who asks and asks and does not read the answers is not spared.
-            if not batch.kept or outbox.keeps_within(limits.outbox_frames, limits.outbox_bytes):
-                return
-        self._owner.overflowed(self)
-
-    def _drop_oldest(self, outbox: Outbox, limits: Limits) -> None:
-        dropped = outbox.drop_oldest(limits.outbox_frames, limits.outbox_bytes)
+        dropped = outbox.push(batch) + outbox.drop_oldest(*bounds)
         if dropped:
             self._owner.dropped(self, dropped)
+        if batch.source is not None or outbox.is_within(*bounds):
+            return
+        # Who asks and asks and does not read the answers is not spared.
+        if not (batch.kept and outbox.keeps_within(*bounds, replies_only=is_excused)):
+            self._owner.overflowed(self)
 
     def _forget_outbox(self) -> None:
         self.outbox = None

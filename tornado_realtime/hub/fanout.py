@@ -13,11 +13,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from tornado_realtime.metrics import Counters
-from tornado_realtime.wire.frames import Batch
+from tornado_realtime.traits import NO_TRAITS, Slow, TraitsTable
+from tornado_realtime.wire.frames import Batch, Source
 
 if TYPE_CHECKING:
     from tornado_realtime.connection import Connection, Limits
@@ -80,12 +82,18 @@ class Job:
 
 
 class Channel:
-    """Who listens to one name, and what is on its way to them."""
+    """Who listens to one name, and what is on its way to them.
 
-    __slots__ = ("audiences", "jobs", "name", "pending", "queued")
+    Args:
+        name: Of the channel.
+        slow: What becomes of a subscriber that is too slow.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("audiences", "jobs", "name", "pending", "queued", "slow")
+
+    def __init__(self, name: str, slow: Slow = Slow.DISCONNECT) -> None:
         self.name = name
+        self.slow = slow
         self.audiences: dict[Wire, Audience] = {}
         self.pending: list[Publication] = []
         self.jobs: deque[Job] = deque()
@@ -138,6 +146,7 @@ class Fanout:
         call_soon: Schedules a callback for the loop's next turn.
         slice_size: Writes a turn.
         counters: Where to count; its own when left out.
+        traits: What kind of channels there are.
 
     Attributes:
         channels: Those with a subscriber, by name.
@@ -151,12 +160,14 @@ class Fanout:
         call_soon: Callable[[Callable[[], None]], object],
         slice_size: int = SLICE_SIZE,
         counters: Counters | None = None,
+        traits: TraitsTable = NO_TRAITS,
     ) -> None:
         self.channels: dict[str, Channel] = {}
         self.idle = asyncio.Event()
         self.idle.set()
         self.watch: Watch | None = None
         self._limits = limits
+        self._traits = traits
         self._call_soon = call_soon
         self._slice_size = slice_size
         self._counters = counters if counters is not None else Counters()
@@ -175,7 +186,7 @@ class Fanout:
         channel = self.channels.get(name)
         first = channel is None
         if channel is None:
-            channel = self.channels[name] = Channel(name)
+            channel = self.channels[name] = Channel(name, self._traits.of(name).slow)
         elif channel.pending:
             self._seal(channel)
         channel.add(connection)
@@ -229,7 +240,7 @@ class Fanout:
         for wire, audience in channel.audiences.items():
             frame = wire.missed(name)
             if frame is not None:
-                channel.jobs.append(Job(Batch.of([frame]), audience))
+                channel.jobs.append(Job(Batch.of([frame], kept=True), audience))
         if channel.jobs and not channel.queued:
             self._queue(channel)
 
@@ -286,8 +297,24 @@ class Fanout:
 
     def _seal_run(self, channel: Channel, run: Sequence[Publication], make_job: JobMaker) -> None:
         for wire, audience in channel.audiences.items():
-            frames = self._encode(wire, run)
-            channel.jobs.extend(make_job(batch, audience) for batch in batches(frames, self._limits))
+            if channel.slow is Slow.DISCONNECT:
+                made = batches(self._encode(wire, run), self._limits)
+            else:
+                made = self._expendable(channel, wire, run)
+            channel.jobs.extend(make_job(batch, audience) for batch in made)
+
+    def _expendable(self, channel: Channel, wire: Wire, run: Sequence[Publication]) -> Iterator[Batch]:
+        """Batches of which slow clients lose some, and which know where each of their frames stands."""
+        found = [(frame, each.position) for each in run for frame in self._encode(wire, (each,))]
+        positions = (position for _, position in found)
+        for batch in batches((frame for frame, _ in found), self._limits):
+            source = Source(
+                channel.name,
+                wire.lost,
+                channel.slow is Slow.LATEST,
+                tuple(islice(positions, len(batch.ends))),
+            )
+            yield replace(batch, source=source)
 
     def _encode(self, wire: Wire, publications: Iterable[Publication]) -> Iterator[bytes]:
         for publication in publications:

@@ -141,7 +141,9 @@ class Heart:
 
     def backlogged(self, connection: Connection) -> None:
         """Its outbox must make progress from now on."""
-        self._backlogged[connection] = (0, self._loop.time())
+        outbox = connection.outbox
+        written = outbox.written_bytes if outbox is not None else 0
+        self._backlogged[connection] = (written, self._loop.time())
 
     @property
     def slow(self) -> Collection[Connection]:

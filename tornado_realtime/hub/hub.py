@@ -93,7 +93,7 @@ class Hub:
         self.metrics = Registry(self._gauges(), broker.counters)
         self._counters = self.metrics.counters
         self.nodes = Nodes(broker, self._counters)
-        self._fanout = Fanout(limits, loop.call_soon, counters=self._counters)
+        self._fanout = Fanout(limits, loop.call_soon, counters=self._counters, traits=broker.traits)
         self.receipts = Receipts(self._fanout, self.nodes, loop)
         self._losses = LossLog(loop.time)
         self._gate = Gate(authorizer, self, limits.channels_size)

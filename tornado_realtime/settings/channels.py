@@ -13,16 +13,19 @@ from tornado_realtime.settings.option import (
     Option,
     did_you_mean,
     no_words,
+    one_of,
     read_number,
     url,
 )
-from tornado_realtime.traits import Retention, Traits
+from tornado_realtime.traits import Retention, Slow, Traits
 from tornado_realtime.units import parse_duration, parse_size
 
 MOST_ENTRIES = 100_000
 MOST_SECONDS = 365 * 86400.0
 HISTORY_BYTES = 16 * 1024 * 1024
 LEAST_HISTORY_BYTES = 1024
+SLOW = tuple(slow.value for slow in Slow)
+"""What may stand behind ``slow_consumer``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +90,22 @@ class ChannelRule:
         subscribe: Who may subscribe to them.
         publish: Who may publish on them from a client.
         history: What is kept of them; None for nothing.
+        slow_consumer: What becomes of their slow clients; empty for what go_handler's option says.
     """
 
     pattern: Pattern
     subscribe: Access = Access("authenticated")
     publish: Access = Access("nobody")
     history: Retention | None = None
+    slow_consumer: str = ""
 
-    @property
-    def traits(self) -> Traits:
-        """What holds on them, beyond who may use them."""
-        return Traits(self.history)
+    def traits(self, usual: Slow) -> Traits:
+        """What holds on them, beyond who may use them.
+
+        Args:
+            usual: What becomes of slow clients where the block does not say.
+        """
+        return Traits(self.history, Slow(self.slow_consumer) if self.slow_consumer else usual)
 
     @property
     def accesses(self) -> tuple[tuple[str, Access], ...]:
@@ -169,6 +177,14 @@ CHANNEL_OPTIONS: tuple[Option, ...] = (
                     "How many publications are kept for clients that come back, how long, and in how much "
                     "memory (16MiB).",
                     most=3,
+                ),
+                Option(
+                    "slow_consumer",
+                    one_of("slow_consumer", *SLOW),
+                    "|".join(SLOW),
+                    "",
+                    "What happens here to a slow consumer; without it what `slow_consumer` beside the blocks "
+                    "says.",
                 ),
             ),
             _channel,

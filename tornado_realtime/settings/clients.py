@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tornado_realtime.origins import parse_allowed
+from tornado_realtime.settings.channels import SLOW
 from tornado_realtime.settings.option import Option, one_of, size
 
 
@@ -65,9 +66,10 @@ CLIENT_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "slow_consumer",
-        one_of("slow_consumer", "disconnect", "drop_oldest"),
-        "disconnect|drop_oldest",
+        one_of("slow_consumer", *SLOW),
+        "|".join(SLOW),
         "disconnect",
-        "What happens to a slow consumer: `disconnect` closes it, `drop_oldest` drops what waited longest.",
+        "What happens to a slow consumer: `disconnect` closes it, `drop_oldest` drops what waited longest, "
+        "with `latest` only the newest publication of each channel waits.",
     ),
 )

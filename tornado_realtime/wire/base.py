@@ -11,7 +11,7 @@ from typing import ClassVar
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.commands import ChannelCommand, Command, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial
-from tornado_realtime.wire.frames import PING, close_frame
+from tornado_realtime.wire.frames import PING, Span, close_frame
 
 
 class Farewell(Enum):
@@ -100,6 +100,18 @@ class Wire(ABC):
         """The frame that says that publications on ``channel`` may have been missed.
 
         None when this wire has no words for it, as the older ones.
+        """
+        return None
+
+    def lost(self, channel: str, span: Span | None) -> bytes | None:
+        """The frame that says which publications on ``channel`` a slow client does not get.
+
+        Args:
+            channel: Its name.
+            span: The first and the last of them; None where they have no positions in one stream.
+
+        Returns:
+            None when this wire has no words for it, as the older ones.
         """
         return None
 

@@ -6,9 +6,11 @@ Server frames are not masked, so the same bytes serve every client. Nothing here
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+
+from tornado_realtime.publication import Position
 
 _FIN = 0x80
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = _FIN | 0x1, _FIN | 0x2, _FIN | 0x8, _FIN | 0x9, _FIN | 0xA
@@ -63,6 +65,42 @@ def _long_head(first: int, size: int) -> bytes:
     return bytes((first, 127)) + size.to_bytes(8)
 
 
+Span = tuple[Position, Position]
+"""The first and the last of publications that follow one another in one stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where publications come from that a slow client may lose, and how it is told.
+
+    Attributes:
+        channel: Its name.
+        told: From the span that was lost, None where that is not known, to the finished frame that says so;
+            None from a wire that has no words for it.
+        latest: Whether only the newest one waits for a slow client, and it loses all others.
+        positions: Of each frame of a batch; empty on a channel without history.
+    """
+
+    channel: str
+    told: Callable[[str, Span | None], bytes | None]
+    latest: bool = False
+    positions: tuple[Position | None, ...] = ()
+
+    def span(self, first: int, last: int) -> Span | None:
+        """That of the frames from ``first`` until before ``last``; None if they are not all of one stream."""
+        known = [position for position in self.positions[first:last] if position is not None]
+        if not known or len(known) < last - first:
+            return None
+        return joined((known[0], known[0]), (known[-1], known[-1]))
+
+
+def joined(one: Span | None, other: Span | None) -> Span | None:
+    """The span of both, ``other`` being the later; None if they are not known to be of one stream."""
+    if one is None or other is None or one[0].epoch != other[1].epoch:
+        return None
+    return one[0], other[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Finished frames joined for one write, with the places where one may stop.
@@ -70,17 +108,19 @@ class Batch:
     Attributes:
         data: The frames, one after the other.
         ends: Where each frame ends in ``data``, in bytes, rising.
-        kept: Whether a slow client, too, must get them: replies, pings and pongs. Publications need not.
+        kept: Whether they are replies, pings and the like, which are no slow client's fault.
+        source: Of publications that a slow client loses rather than its connection; None for all else.
     """
 
     data: bytes
     ends: tuple[int, ...]
     kept: bool = False
+    source: Source | None = None
 
     @classmethod
-    def of(cls, frames: Sequence[bytes], kept: bool = False) -> Batch:
+    def of(cls, frames: Sequence[bytes], kept: bool = False, source: Source | None = None) -> Batch:
         """Join ``frames``; a single one is not copied."""
-        return cls(b"".join(frames), tuple(accumulate(map(len, frames))), kept)
+        return cls(b"".join(frames), tuple(accumulate(map(len, frames))), kept, source)
 
     def frames_between(self, start: int, stop: int) -> int:
         """How many frames end after byte ``start`` and not after byte ``stop``."""

@@ -13,6 +13,7 @@ from tests.support.realtime_world import TunedRealtime, serving
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.hub import Hub
+from tornado_realtime.traits import TraitsTable
 from tornado_realtime.wire.frames import text_frame
 from tornado_realtime.wire.raw import RawWire
 
@@ -40,8 +41,8 @@ def test_the_mark_comes_after_what_was_heard_and_before_what_is(
 
     class OnRedis(TunedRealtime):
         @staticmethod
-        def broker() -> RedisBroker:
-            return RedisBroker(server.address, timing=BRISK)
+        def broker(traits: TraitsTable) -> RedisBroker:
+            return RedisBroker(server.address, timing=BRISK, traits=traits)
 
     async def scenario() -> None:
         instance = OnRedis(authenticate=lambda request: "u1")

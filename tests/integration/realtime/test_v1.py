@@ -24,6 +24,7 @@ from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.hub.talk import MOST_ERRORS
 from tornado_realtime.publication import PLAIN, Publication, Taken
 from tornado_realtime.realtime import Realtime
+from tornado_realtime.traits import TraitsTable
 
 ALL_MAY = {"*": {"publish": "anyone"}}
 
@@ -247,8 +248,8 @@ class SlowBroker(MemoryBroker):
 
     made: list[SlowBroker]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, traits: TraitsTable) -> None:
+        super().__init__(traits)
         self.asked: list[tuple[Publication, asyncio.Future[None]]] = []
         type(self).made = [self]
 

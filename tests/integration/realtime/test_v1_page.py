@@ -14,6 +14,7 @@ from tests.support.realtime_world import TunedRealtime, World, serving
 from tests.support.v1_world import PROTOCOL, V1Client, open_v1, token
 from tests.unit.wire.client_frames import PING, client_frame
 from tornado_realtime.auth import User
+from tornado_realtime.connection.outbox import Outbox
 from tornado_realtime.hub import Heart
 from tornado_realtime.publication import Gap
 from tornado_realtime.realtime import Realtime
@@ -85,11 +86,22 @@ class Play:
     async def happen(self, what: str, *words: str) -> None:
         if what == "publish":
             await self.world.realtime.publish(*words)
+        elif what == "stuff":
+            await self.stuff(words[0], *words[1].split())
         elif what == "miss":
             self.world.hub.missed(Gap(None, 1.0))
         else:
             assert what == "stop"
             self.closing = asyncio.create_task(self.world.realtime.close(timeout=5))
+
+    async def stuff(self, channel: str, *messages: str) -> None:
+        """Publish so much at once that the client's socket refuses some of it."""
+        (connection,) = self.world.hub.connections
+        connection.outbox = Outbox()
+        for message in messages:
+            await self.world.realtime.publish(channel, message)
+            await asyncio.sleep(0)
+        connection.on_writable()
 
 
 def lines(text: str) -> Iterator[str]:

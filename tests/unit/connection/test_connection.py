@@ -99,14 +99,14 @@ def test_the_peer_is_gone_at_a_later_write() -> None:
 
 def test_frames_are_bounded() -> None:
     owner = NotingOwner(Limits(outbox_frames=3))
+    owner.on_overflow = lambda connection: connection.close(close_frame(None), discard=True)
     connection = ScriptedConnection(owner, AGAIN)
     connection.offer(batch(b"1", b"2"))
     connection.offer(batch(b"3"))
     assert "overflowed" not in owner.notes
     connection.offer(batch(b"4"))
-    assert owner.notes == ["backlogged", "overflowed"]
-    connection.on_writable()
-    assert payloads(connection.sent) == [b"1", b"2", b"3"]
+    assert owner.notes == ["backlogged", "overflowed", "closing", "drained"]
+    assert payloads(connection.sent) == [b""]
 
 
 def test_bytes_are_bounded() -> None:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.connections import AGAIN, NotingOwner, ScriptedConnection, opcodes, payloads
+from tests.support.connections import AGAIN, RAW, NotingOwner, ScriptedConnection, opcodes, payloads
 from tests.unit.wire.client_frames import CLOSE, PING, client_frame
 from tornado_realtime.connection import Limits
 from tornado_realtime.hub.fanout import batches
-from tornado_realtime.wire.frames import Batch, close_frame, text_frame
+from tornado_realtime.wire.frames import Batch, Source, close_frame, text_frame
+
+NEWS = Source("news", RAW.lost)
 
 
 def batch(*texts: bytes) -> Batch:
-    return Batch.of([text_frame(text) for text in texts])
+    return Batch.of([text_frame(text) for text in texts], source=NEWS)
 
 
 def owner_of(frames: int = 256, size_bytes: int = 1 << 20) -> NotingOwner:
-    return NotingOwner(Limits(outbox_frames=frames, outbox_bytes=size_bytes, drop_oldest=True))
+    return NotingOwner(Limits(outbox_frames=frames, outbox_bytes=size_bytes))
 
 
 def test_a_client_that_reads_loses_nothing() -> None:
@@ -157,7 +160,7 @@ def test_an_answer_during_a_larger_publication_is_no_reason_to_close() -> None:
     """Under ``disconnect``, too: the client did nothing but receive what it was sent."""
     owner = NotingOwner(Limits(outbox_frames=2, outbox_bytes=20))
     connection = ScriptedConnection(owner, 1)
-    connection.offer(batch(b"x" * 100))
+    connection.offer(Batch.of([text_frame(b"x" * 100)]))
     connection.receive(client_frame(b"p", PING) * 2)
     assert owner.notes == ["backlogged"]
     connection.receive(client_frame(b"p", PING))
@@ -188,7 +191,7 @@ def test_whatever_the_socket_takes_it_is_whole_frames_in_order(
         texts = [b"%d:" % (len(published) + n) + b"x" * size for n, size in enumerate(step)]
         published += texts
         for run in batches(map(text_frame, texts), owner.limits):
-            connection.offer(run)
+            connection.offer(replace(run, source=NEWS))
         waiting = connection.outbox
         assert waiting is not None
         assert waiting.frames <= max(frames, 2)

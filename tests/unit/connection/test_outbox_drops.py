@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.support.connections import RAW
 from tornado_realtime.connection.outbox import Outbox
-from tornado_realtime.wire.frames import Batch
+from tornado_realtime.wire.frames import Batch, Source
 
-ABC = Batch.of((b"aaaa", b"bb", b"ccc"))
-DEF = Batch.of((b"dd", b"eeee", b"f"))
+NEWS = Source("news", RAW.lost)
+ABC = Batch.of((b"aaaa", b"bb", b"ccc"), source=NEWS)
+DEF = Batch.of((b"dd", b"eeee", b"f"), source=NEWS)
 PING = Batch.of((b"!!",), kept=True)
 PONG = Batch.of((b"??",), kept=True)
 ANY = 1000
@@ -69,7 +71,7 @@ def test_what_is_dropped(batches: tuple[Batch, ...], sent: int, bounds: tuple[in
     assert outbox.frames == frames - dropped
     assert bool(outbox) == bool(left)
     outbox.advance(len(left))
-    assert (outbox.frames, outbox.size_bytes, outbox.written_bytes) == (0, 0, len(left))
+    assert (outbox.frames, outbox.size_bytes, outbox.written_bytes) == (0, 0, sent + len(left))
     assert not outbox
 
 
@@ -145,13 +147,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(frames=st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=6))
     def push(self, frames: list[bytes]) -> None:
-        self.outbox.push(Batch.of(frames))
+        self.outbox.push(Batch.of(frames, source=NEWS))
         self.model.frames += [(frame, False) for frame in frames]
 
     @rule(frames=st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=6), data=st.data())
     def push_begun(self, frames: list[bytes], data: st.DataObject) -> None:
         if not self.outbox:
-            batch = Batch.of(frames)
+            batch = Batch.of(frames, source=NEWS)
             sent = data.draw(st.integers(0, len(batch.data) - 1))
             self.outbox.push(batch, sent)
             self.model.frames, self.model.sent = [(frame, False) for frame in frames], 0
@@ -198,7 +200,7 @@ def test_dropping_as_one_goes_leaves_the_newest(sizes: list[int], frames: int, s
     """What a client reads at last is the end of what was published, as much as the bounds have room for."""
     outbox, published = Outbox(), [bytes((65 + n,)) * size for n, size in enumerate(sizes)]
     for frame in published:
-        outbox.push(Batch.of((frame,)))
+        outbox.push(Batch.of((frame,), source=NEWS))
         outbox.drop_oldest(frames, size_bytes)
     best = [n for n in range(1, len(published) + 1) if n <= frames and sum(sizes[-n:]) <= size_bytes]
     assert bytes_of(outbox) == b"".join(published[-max(best, default=1) :])

@@ -14,6 +14,7 @@ from tornado_realtime.connection import Connection, Limits, Phase
 from tornado_realtime.hub import Hub
 from tornado_realtime.hub.fanout import SLICE_SIZE
 from tornado_realtime.publication import Publication
+from tornado_realtime.traits import Slow, Traits, TraitsTable
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.frames import Batch, text_frame
 
@@ -59,7 +60,8 @@ class Crowd:
     """A hub whose channel ``news`` has so many subscribers."""
 
     def __init__(self, size: int, drop_oldest: bool = False) -> None:
-        self.hub = Hub(MemoryBroker(), Limits(outbox_frames=4, drop_oldest=drop_oldest))
+        traits = Traits(slow=Slow.DROP_OLDEST if drop_oldest else Slow.DISCONNECT)
+        self.hub = Hub(MemoryBroker(TraitsTable(others=traits)), Limits(outbox_frames=4))
         self.members = [Quiet(self.hub) for _ in range(size)]
         for member in self.members:
             self.hub.opened(member)

@@ -21,7 +21,7 @@ from tornado_realtime.wire.commands import (
     Unsubscribe,
 )
 from tornado_realtime.wire.denial import Denial
-from tornado_realtime.wire.frames import close_frame, text_frame
+from tornado_realtime.wire.frames import Span, close_frame, text_frame
 from tornado_realtime.wire.json_text import plain_compact, plain_quote
 from tornado_realtime.wire.v1 import codes
 from tornado_realtime.wire.v1.codes import CODES, DENIALS, Ending, Fault
@@ -95,6 +95,15 @@ class V1Wire(Wire):
     def missed(self, channel: str) -> bytes:
         """The news that publications on ``channel`` may have been missed (V4)."""
         return _frame("gap", None, channel, b'"reason":"broker away"')
+
+    def lost(self, channel: str, span: Span | None) -> bytes:
+        """The news that a slow client does not get some publications (V4)."""
+        reason = b'"reason":"slow consumer"'
+        if span is None:
+            return _frame("gap", None, channel, reason)
+        epoch, first = _position(span[0])
+        where = b'"epoch":%b,"from":%d,"to":%d' % (epoch, first, span[1].offset)
+        return _frame("gap", None, channel, where, reason)
 
     # -- replies -----------------------------------------------------------------------------------
 
