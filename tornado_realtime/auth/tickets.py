@@ -100,7 +100,9 @@ class Tickets:
         users = (self._read(ticket, digest) for ticket in shown)
         return next((user for user in users if user is not None), None)
 
-    def answer(self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool) -> NewTicket:
+    def answer(
+        self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool, path: str = ""
+    ) -> NewTicket:
         """What a handshake is answered with; nothing if the client needs no new ticket.
 
         Args:
@@ -108,6 +110,7 @@ class Tickets:
             user: Who it is.
             peer: Address of the socket's other end.
             is_tls: Whether it came over TLS.
+            path: Where the browser sends the cookie, percent-encoded; empty for the WebSocket's path.
         """
         if self.find(headers) == user:
             return NO_TICKET  # it is not renewed, so that the application is asked now and then
@@ -116,7 +119,7 @@ class Tickets:
             return NO_TICKET
         secure = "; Secure" if is_tls or self._is_secure(headers, peer) else ""
         age = math.ceil(self._end(user) - self._now())
-        attributes = f"Path={self._path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
+        attributes = f"Path={path or self._path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}"
         return NewTicket(ticket, f"{TICKET_COOKIE}={ticket}; {attributes}")
 
     def _contents(self, user: User) -> dict[str, object]:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.util import ObjectDict
@@ -18,7 +18,16 @@ from tornado_realtime.auth import Authenticator, User, peer_of
 from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.auth.tickets import NO_TICKET, NewTicket, Tickets
 from tornado_realtime.auth.visitor import Visitor
-from tornado_realtime.connection import PLAIN_STREAMS, Connection, LeanConnection, StreamConnection, tune
+from tornado_realtime.connection import (
+    PLAIN_STREAMS,
+    Connection,
+    LeanConnection,
+    LeanEventConnection,
+    StreamConnection,
+    StreamEventConnection,
+    tune,
+    watch,
+)
 from tornado_realtime.errors import AuthBusyError, AuthError
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
@@ -63,11 +72,13 @@ class SocketDoor:
             return ""
         return forwarded_client(plain_address(peer), headers, self.proxies, self.client_ip_headers)
 
-    def ticket(self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool) -> NewTicket:
-        """The resume ticket that a 101 brings, if any. See Tickets.answer."""
+    def ticket(
+        self, headers: HeaderLines, user: User, peer: str, *, is_tls: bool, path: str = ""
+    ) -> NewTicket:
+        """The resume ticket that whoever is let in gets, if any. See Tickets.answer."""
         if self.tickets is None:
             return NO_TICKET
-        ticket = self.tickets.answer(headers, user, peer, is_tls=is_tls)
+        ticket = self.tickets.answer(headers, user, peer, is_tls=is_tls, path=path)
         if ticket.value:
             self.hub.metrics.counters.tickets_issued += 1
         return ticket
@@ -114,11 +125,11 @@ class EntranceHandler(PlainHandler):
         What follows has to be done in the same turn of the loop.
         """
         door = self.enter(self._open_door)
-        self._check_origin(door)
+        self.judge_origin(door)
         address = door.address(peer_of(self.request), self.request.headers)
         self._check_room(door, address, door.hub.admission.before_login(address))
         door.hub.admission.begun(address)
-        user = await self._authenticate(door)
+        user = await self.authenticate(door)
         self.check_request()
         # Meanwhile the instance may have been closed, or started anew, the user revoked, and others let in.
         door = self.enter(self._open_door)
@@ -133,7 +144,8 @@ class EntranceHandler(PlainHandler):
     def newcomer(self, door: SocketDoor, user: User, address: str, wire: Wire) -> Newcomer:
         """The client, and what it is given."""
         headers, peer = self.request.headers, peer_of(self.request)
-        ticket = door.ticket(headers, user, peer, is_tls=self.request.protocol == "https")
+        is_tls, path = self.request.protocol == "https", self.request.path if wire.one_way else ""
+        ticket = door.ticket(headers, user, peer, is_tls=is_tls, path=path)
         return Newcomer(door.kept(user, peer, headers), wire, address, ticket)
 
     def answer_and_leave(self, door: SocketDoor, head: bytes, newcomer: Newcomer) -> Connection | None:
@@ -152,18 +164,24 @@ class EntranceHandler(PlainHandler):
         if self._asking is not None:
             self._asking.cancel()
 
-    def _check_origin(self, door: SocketDoor) -> None:
+    def judge_origin(self, door: SocketDoor) -> None:
+        """Refuse pages that may not come."""
         origins = self.request.headers.get_list("Origin")
         if not origin_allowed(origins[0] if origins else None, self.request.host, door.origins):
-            door.hub.metrics.counters.origins_refused += 1
-            self.refuse(403, **self.refusal_fields)
+            self.refuse_origin(door)
+
+    def refuse_origin(self, door: SocketDoor) -> NoReturn:
+        """Refuse a page."""
+        door.hub.metrics.counters.origins_refused += 1
+        self.refuse(403, **self.refusal_fields)
 
     def _check_room(self, door: SocketDoor, address: str, full: Full | None) -> None:
         if full is not None:
             door.hub.admission.refused(full, address)
             self.refuse(full.status, full.text, Retry_After=str(full.retry_after))
 
-    async def _authenticate(self, door: SocketDoor) -> User:
+    async def authenticate(self, door: SocketDoor) -> User:
+        """Who comes; whoever nobody knows is refused."""
         self._asking = asyncio.ensure_future(door.authenticator.authenticate(self.request))
         try:
             return await self._asking
@@ -190,8 +208,11 @@ def connect(hub: Hub, stream: IOStream, newcomer: Newcomer) -> Connection | None
     if stream.closed():
         return None
     tune(stream.socket)
+    if newcomer.wire.one_way:
+        watch(stream.socket)
     if type(stream) not in PLAIN_STREAMS or stream.writing():
-        return _begin(hub, StreamConnection(hub, newcomer.wire, newcomer.user, stream), newcomer, b"")
+        kind = StreamEventConnection if newcomer.wire.one_way else StreamConnection
+        return _begin(hub, kind(hub, newcomer.wire, newcomer.user, stream), newcomer, b"")
     early = _take_early_bytes(stream)
     try:
         # A duplicate descriptor outlives the stream; both are documented, no private field is touched.
@@ -205,7 +226,8 @@ def connect(hub: Hub, stream: IOStream, newcomer: Newcomer) -> Connection | None
 
 def adopt(hub: Hub, fd: int, newcomer: Newcomer, early: bytes) -> Connection:
     """Make a connection of a bare descriptor on which the handshake is done; it is the connection's now."""
-    connection = LeanConnection(hub, newcomer.wire, newcomer.user, fd, hub.poller)
+    kind = LeanEventConnection if newcomer.wire.one_way else LeanConnection
+    connection = kind(hub, newcomer.wire, newcomer.user, fd, hub.poller)
     return _begin(hub, connection, newcomer, early)
 
 

@@ -248,7 +248,8 @@ class Heart:
             interval, timeout = self._pulse(connection)
             self._look_again(connection, interval - timeout)
         else:
-            connection.pinged = connection.awaiting_pong = True
+            connection.pinged = True
+            connection.awaiting_pong = not connection.wire.one_way
             self._look_again(connection, self._pulse(connection)[1])
             connection.send(connection.wire.ping)
 

@@ -13,6 +13,7 @@ from tornado_realtime.hub.fanout import Fanout
 from tornado_realtime.hub.gate import Authorizer, Gate, Reply
 from tornado_realtime.hub.heart import Heart
 from tornado_realtime.hub.nodes import Nodes
+from tornado_realtime.hub.posts import Posts, Sessions
 from tornado_realtime.hub.receipts import Receipts
 from tornado_realtime.hub.refusals import RefusalLog
 from tornado_realtime.hub.slow import LossLog
@@ -65,6 +66,7 @@ class Hub:
 
     Attributes:
         nodes: What the nodes on this broker tell one another.
+        posts: What clients say by other requests.
         receipts: How far publications got, for publishers who ask.
         users: Whose connections they are.
         directory: Who is where, on every node.
@@ -104,7 +106,9 @@ class Hub:
         self.admission = Admission(
             quotas or Quotas(), self.connections, self.users, self._counters, loop.time
         )
-        self._talk = Talk(self, self._heart, limits, self._counters, token_login)
+        sessions = Sessions(broker.node_id)
+        self._talk = Talk(self, self._heart, limits, self._counters, token_login, sessions.of)
+        self.posts = Posts(self, self._talk.find, sessions, self.nodes)
         self.directory = Directory(self, self.nodes, broker.node_id)
         self._emptied: asyncio.Future[None] | None = None
         self._after_gaps: list[Callable[[], None]] = []

@@ -103,13 +103,14 @@ class Nodes:
         """
         return await self._broker.tell(_dumped({"kind": kind, "body": body}))
 
-    async def ask(self, kind: str, body: Body, timeout: float) -> Answers:
-        """Send to every node and collect what they answer.
+    async def ask(self, kind: str, body: Body, timeout: float, to: str = "") -> Answers:
+        """Send to every node, or to one, and collect what they answer.
 
         Args:
             kind: What it is about.
             body: The question.
             timeout: Seconds that it may take at most, the sending not counted.
+            to: The name of one node; empty for all.
 
         Raises:
             BrokerUnavailableError: The question could not be sent, or it is not known whether it was.
@@ -121,7 +122,7 @@ class Nodes:
         question = self._questions[name] = _Question(loop.create_future())
         note = {"kind": kind, "body": body, "ask": name, "from": self._broker.node_id}
         try:
-            question.asked = await self._broker.tell(_dumped(note))
+            question.asked = await self._broker.tell(_dumped(note), to)
             question.check()
             await asyncio.wait([question.complete], timeout=max(0.0, deadline - loop.time()))
         finally:

@@ -72,6 +72,7 @@ class Talk:
         limits: Bounds of one client.
         counters: Where to count.
         login: Reads tokens, for logins that are prolonged; None if tokens are not read here.
+        session_of: By what a client that talks by other requests is known again, by its public name.
     """
 
     def __init__(
@@ -81,7 +82,9 @@ class Talk:
         limits: Limits,
         counters: Counters,
         login: TokenLogin | None = None,
+        session_of: Callable[[str], str] | None = None,
     ) -> None:
+        self._session_of = session_of
         self._host = host
         self._heart = heart
         self._limits = limits
@@ -114,6 +117,7 @@ class Talk:
             self._limits.channels_size,
             ("publish",) if self._login is None else ("publish", "refresh"),
             self._tickets.pop(connection, ""),
+            self._session_of(name) if self._session_of is not None and connection.wire.one_way else "",
         )
         connection.send(V1.welcome(welcome))
 

@@ -61,6 +61,8 @@ class Wire(ABC):
     """What a client offers that wants to speak it; None for those that the configuration chooses."""
     talks: ClassVar[bool] = False
     """Whether it has words for the connection itself: a welcome, pings that pages see, errors that count."""
+    one_way: ClassVar[bool] = False
+    """Whether it goes to the client only, who says by other requests what it has to say."""
     message_bytes: ClassVar[int | None] = None
     """Longest message of a client; None for what the configuration says."""
     ping: ClassVar[bytes] = PING

@@ -20,6 +20,8 @@ _CLOSE_CODE_BYTES = 2
 
 _SHORT_TEXT_HEADS = tuple(bytes((_TEXT, size)) for size in range(_SHORT + 1))
 
+TEXT_HEAD = _TEXT
+"""First byte of a text frame."""
 PING = bytes((_PING, 0))
 """A finished ping without payload."""
 

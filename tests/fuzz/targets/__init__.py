@@ -11,6 +11,7 @@ from types import MappingProxyType
 from tests.fuzz.targets import (
     caddyfile,
     client_message,
+    cursor,
     fastcgi,
     form,
     frames,
@@ -27,6 +28,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "caddyfile": caddyfile.run,
         "client_message": client_message.run,
+        "cursor": cursor.run,
         "fastcgi": fastcgi.run,
         "form": form.run,
         "frames": frames.run,

@@ -15,10 +15,12 @@ from tornado_realtime.handlers.directory import ChannelsHandler, UserHandler
 from tornado_realtime.handlers.disconnect import DisconnectHandler
 from tornado_realtime.handlers.health import HealthHandler
 from tornado_realtime.handlers.metrics import MetricsHandler
+from tornado_realtime.handlers.sse import SseHandler
 from tornado_realtime.handlers.websocket import SocketHandler
 
 PATHS = {
     "/ws": SocketHandler,
+    "/sse": SseHandler,
     "/internal/broadcast": BroadcastHandler,
     "/internal/metrics": MetricsHandler,
     "/internal/disconnect": DisconnectHandler,
@@ -26,6 +28,7 @@ PATHS = {
     "/live": HealthHandler,
     "/ready": HealthHandler,
 }
+CLIENTS = ("/ws", "/sse")
 
 
 class Request:
@@ -57,7 +60,7 @@ def test_with_two_listeners_each_path_is_where_it_belongs(prefix: str) -> None:
     for path, handler in PATHS.items():
         is_internal = path.startswith("/internal/")
         assert found(instance.routes, prefix + path) is (NotHereHandler if is_internal else handler)
-        assert found(instance.publish_routes, prefix + path) is (None if path == "/ws" else handler)
+        assert found(instance.publish_routes, prefix + path) is (None if path in CLIENTS else handler)
         assert instance.serves(prefix + path)
     for path in ("/internal/", "/internal/anything/else"):
         assert found(instance.routes, prefix + path) is NotHereHandler

@@ -43,6 +43,7 @@ class Welcome:
         channels_size: Most channels it may be subscribed to.
         features: What this server can do beyond subscribing.
         ticket: With what it may come back; empty for none.
+        session: With what it says something by other requests; empty if it says it here.
     """
 
     client: str
@@ -52,6 +53,7 @@ class Welcome:
     channels_size: int
     features: Sequence[str]
     ticket: str = ""
+    session: str = ""
 
 
 class V1Wire(Wire):
@@ -161,6 +163,8 @@ class V1Wire(Wire):
         members.append(b'"features":[%b]' % b",".join(map(plain_quote, welcome.features)))
         if welcome.ticket:
             members.append(b'"ticket":%b' % plain_quote(welcome.ticket))
+        if welcome.session:
+            members.append(b'"session":%b' % plain_quote(welcome.session))
         return _frame("welcome", None, None, *members)
 
     def expiring(self, seconds: int) -> bytes:

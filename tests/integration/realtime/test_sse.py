@@ -1,0 +1,457 @@
+"""Event streams at /sse (docs/sse.md): who may open one, what comes over it, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.certificates import make_tls_pair
+from tests.support.realtime_world import TunedRealtime, World, realtime, serving, until
+from tests.support.sse_world import EventStream, open_stream, post
+from tests.support.v1_world import SECRET, open_v1, token
+from tornado_realtime.channels import BAD_NAME
+from tornado_realtime.connection import LeanEventConnection, StreamEventConnection
+from tornado_realtime.hub import Heart
+from tornado_realtime.realtime import Realtime
+
+PAGE = "Origin: https://app.example.com"
+CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Vary")
+
+
+def by_token(**options: Any) -> Realtime:
+    return Realtime(jwt={"secret": SECRET}, **options)
+
+
+def bearer(user: str = "u-123", seconds: float = 3600.0) -> str:
+    return f"Authorization: Bearer {token(user, seconds)}"
+
+
+async def subscribed(stream: EventStream, *channels: str) -> None:
+    for channel in channels:
+        assert await stream.hear() == {"type": "subscribed", "channel": channel}
+
+
+# -- who may (S1) ----------------------------------------------------------------------------------
+
+
+def test_the_head_is_what_proxies_and_browsers_need() -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            stream = await open_stream(world, "/sse?channel=news")
+            fields = dict(stream.head.fields)
+            assert fields == {
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "private, no-cache, no-store, must-revalidate, max-age=0, no-transform",
+                "X-Accel-Buffering": "no",
+                "X-Content-Type-Options": "nosniff",
+                "Connection": "close",
+            }
+            (connection,) = world.hub.connections
+            assert isinstance(connection, LeanEventConnection)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "body"),
+    [
+        ([], 401, "Unauthorized"),
+        ([f"Cookie: AUTH_TOKEN={token(seconds=-1)}"], 401, "Unauthorized"),
+        ([bearer(), "Origin: https://evil.example.com"], 403, "Forbidden"),
+        ([bearer(), "Sec-Fetch-Site: cross-site"], 403, "Forbidden"),
+        ([bearer(), "Sec-Fetch-Site: same-site"], 403, "Forbidden"),
+    ],
+)
+def test_who_may_not_come_gets_a_plain_status(fields: list[str], status: int, body: str) -> None:
+    async def main() -> None:
+        async with serving(by_token()) as world:
+            answered = await world.knock("A: b", *fields, path="/sse?channel=news")
+            assert (answered.status, answered.body.decode()) == (status, body + "\n")
+            assert not world.hub.connections
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("shown", [bearer(), f"Cookie: AUTH_TOKEN={token()}"])
+def test_a_login_is_shown_as_in_a_handshake(shown: str) -> None:
+    async def main() -> None:
+        async with serving(by_token()) as world:
+            stream = await open_stream(world, "/sse", shown, "Sec-Fetch-Site: same-origin")
+            assert stream.welcome["user"] == "u-123"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("channel=", BAD_NAME),
+        ("channel=a%0Ab", BAD_NAME),
+        ("channel=%FF", "channel must be UTF-8"),
+        ("channel=a&last=-1", "last must be a number"),
+        ("channel=a&last=%D9%A3", "last must be a number"),
+        ("&".join(f"channel={n}" for n in range(101)), "a stream is opened for at most 100 channels"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused(query: str, body: str) -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            answered = await world.knock("A: b", path=f"/sse?{query}")
+            assert (answered.status, answered.body.decode()) == (400, body + "\n")
+            assert not world.hub.connections
+
+    asyncio.run(main())
+
+
+def test_max_channels_holds_for_the_query() -> None:
+    async def main() -> None:
+        async with serving(realtime(max_channels=2)) as world:
+            answered = await world.knock("A: b", path="/sse?channel=a&channel=b&channel=c")
+            assert answered.status == 400
+            await open_stream(world, "/sse?channel=a&channel=b&channel=a")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "TRACE"])
+def test_other_methods(method: str) -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            answered = await world.knock("A: b", path="/sse", method=method)
+            assert (answered.status, answered.header("Allow")) == (405, "GET, POST, OPTIONS")
+
+    asyncio.run(main())
+
+
+def test_limits_of_connections_hold() -> None:
+    async def main() -> None:
+        async with serving(realtime(max_connections_per_user=1)) as world:
+            stream = await open_stream(world, "/sse")
+            answered = await world.knock("A: b", path="/sse")
+            assert (answered.status, answered.header("Retry-After")) == (429, "10")
+            assert (await world.knock()).status == 429
+            stream.socket.close()
+            await until(lambda: not world.hub.connections)
+            await open_stream(world, "/sse")
+
+    asyncio.run(main())
+
+
+def test_a_page_of_an_allowed_origin_may_come_with_its_cookies() -> None:
+    async def main() -> None:
+        async with serving(realtime(allowed_origins=["https://app.example.com"])) as world:
+            stream = await open_stream(world, "/sse", PAGE, "Sec-Fetch-Site: cross-site")
+            allowed = ["https://app.example.com", "true", "Origin"]
+            assert [stream.head.header(name) for name in CORS] == allowed
+            asked = await world.knock(PAGE, path="/sse", method="OPTIONS")
+            assert asked.status == 204
+            assert [asked.header(name) for name in CORS] == allowed
+            assert asked.header("Access-Control-Allow-Methods") == "GET, POST, OPTIONS"
+            assert "X-Realtime-Session" in (asked.header("Access-Control-Allow-Headers") or "")
+            refused = await world.knock("Origin: https://evil.example.com", path="/sse", method="OPTIONS")
+            assert refused.status == 403
+            assert not any(refused.header(name) for name in CORS)
+
+    asyncio.run(main())
+
+
+def test_a_resume_ticket_comes_back_to_where_it_was_given() -> None:
+    async def main() -> None:
+        async with serving(by_token(resume="1h")) as world:
+            stream = await open_stream(world, "/sse", f"Cookie: AUTH_TOKEN={token()}")
+            cookie = stream.head.header("Set-Cookie")
+            assert cookie is not None
+            assert cookie.startswith(f"REALTIME_TICKET={stream.welcome['ticket']}; Path=/sse; ")
+
+    asyncio.run(main())
+
+
+def test_without_a_started_instance_there_is_no_stream() -> None:
+    async def main() -> None:
+        async with serving(realtime(), start=False) as world:
+            for method in ("GET", "POST", "OPTIONS"):
+                answered = await world.knock("A: b", path="/sse", method=method)
+                assert (answered.status, answered.header("Retry-After")) == (503, "1")
+
+    asyncio.run(main())
+
+
+# -- what comes (S2) -------------------------------------------------------------------------------
+
+
+def test_every_wire_meets_on_one_channel() -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            raw = await world.open("news")
+            v1 = await open_v1(world, "news")
+            one = await open_stream(world, "/sse?channel=news")
+            two = await open_stream(world, "/sse?channel=news&channel=more")
+            await subscribed(one, "news")
+            await subscribed(two, "news", "more")
+            await world.realtime.publish("news", "two\r\nlines\n\ndata: 1")
+            assert await raw.text() == b"two\r\nlines\n\ndata: 1"
+            heard = await v1.hear()
+            for stream in (one, two):
+                event = await stream.event()
+                assert (event.name, event.id, event.json) == ("", None, heard)
+            await world.realtime.publish("more", '{"a": "\\n"}')
+            assert await two.message() == {"a": "\n"}
+
+    asyncio.run(main())
+
+
+def test_http_1_0_will_do() -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            stream = await open_stream(world, "/sse?channel=news", version="1.0")
+            await subscribed(stream, "news")
+            await world.realtime.publish("news", "1")
+            assert await stream.message() == 1
+
+    asyncio.run(main())
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    async def main(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+        async with serving(realtime(), tls=tls) as world:
+            stream = await open_stream(world, "/sse?channel=news")
+            await subscribed(stream, "news")
+            (connection,) = world.hub.connections
+            assert isinstance(connection, StreamEventConnection)
+            await world.realtime.publish("news", '"' + "x" * 300_000 + '"')
+            assert len(await stream.message()) == 300_000
+            closing = asyncio.create_task(world.realtime.close(timeout=5))
+            assert (await stream.hear())["reason"] == "shutdown"
+            await stream.ended()
+            await closing
+
+    asyncio.run(main(make_tls_pair(tmp_path)))
+
+
+def test_a_client_that_says_something_over_its_stream_is_dropped() -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            stream = await open_stream(world, "/sse?channel=news")
+            await subscribed(stream, "news")
+            await stream.socket.send(b"GET /sse HTTP/1.1\r\n\r\n")
+            assert await stream.socket.at_end()
+            await until(lambda: not world.hub.connections)
+            assert world.hub.subscribers("news") == 0
+
+    asyncio.run(main())
+
+
+# -- the end (S3) ----------------------------------------------------------------------------------
+
+
+def test_a_user_is_disconnected_and_judged_anew() -> None:
+    async def main() -> None:
+        async with serving(by_token()) as world:
+            stream = await open_stream(world, "/sse", bearer())
+            assert await world.realtime.disconnect("u-123", before=4e9) == 1
+            event = await stream.event()
+            assert event.json == {
+                "type": "disconnect", "code": 4009, "reason": "disconnected", "reconnect": False
+            }  # fmt: skip
+            assert event.retry is not None
+            assert 30_000 <= event.retry <= 60_000
+            await stream.ended()
+            assert (await world.knock(bearer(), path="/sse")).status == 401
+            answered = await post(world, stream.session, '{"action":"ping"}', fields=(bearer(),))
+            assert answered.status == 404
+
+    asyncio.run(main())
+
+
+def test_a_login_runs_out() -> None:
+    class Instance(TunedRealtime):
+        heart = staticmethod(partial(Heart, tick=0.01))
+
+    async def main() -> None:
+        async with serving(Instance(jwt={"secret": SECRET})) as world:
+            stream = await open_stream(world, "/sse", bearer(seconds=0.2))
+            assert (await stream.hear())["code"] == 4110
+            await stream.ended()
+
+    asyncio.run(main())
+
+
+def test_a_client_that_does_not_close_its_side_is_dropped_in_time() -> None:
+    class Instance(TunedRealtime):
+        heart = staticmethod(partial(Heart, tick=0.01, write_timeout=0.1))
+
+    async def main() -> None:
+        async with serving(Instance(authenticate=lambda request: "u1")) as world:
+            stream = await open_stream(world, "/sse")
+            await world.hub.disconnect("u1")
+            assert (await stream.hear())["type"] == "disconnect"
+            assert await stream.socket.at_end()
+            await until(lambda: not world.hub.connections)
+
+    asyncio.run(main())
+
+
+def test_a_slow_client_is_told_and_costs_only_itself() -> None:
+    async def main() -> None:
+        async with serving(realtime(send_queue=[8, "256KiB"])) as world:
+            quick = await open_stream(world, "/sse?channel=news")
+            await subscribed(quick, "news")
+            slow = await open_stream(world, "/sse?channel=news")
+            await subscribed(slow, "news")
+            slow.socket.stop_reading()
+            for n in range(100):
+                await world.realtime.publish("news", json.dumps([n, "x" * 200_000]))
+                assert (await quick.message())[0] == n
+                if len(world.hub.connections) == 1 or world.hub.metrics.counters.slow_consumers:
+                    break
+            slow.socket.read_again()
+            heard = 0
+            while (event := await slow.event()).name == "":
+                assert event.json["payload"][0] == heard
+                heard += 1
+            assert event.json["reason"] == "slow consumer"
+            await slow.ended()
+
+    asyncio.run(main())
+
+
+# -- what its client says (S5) ---------------------------------------------------------------------
+
+
+def test_messages_are_carried_out_in_order_and_answered_over_the_stream() -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            stream = await open_stream(world, "/sse")
+            lines = [json.dumps({"action": "subscribe", "id": n, "channel": f"c{n}"}) for n in range(3)]
+            answered = await post(world, stream.session, *lines, "", " \r", "no JSON")
+            assert (answered.status, answered.body) == (202, b"")
+            for n in range(3):
+                assert await stream.hear() == {"type": "subscribed", "id": n, "channel": f"c{n}"}
+            assert (await stream.hear())["error"] == "invalid JSON message"
+            await world.realtime.publish("c1", "1")
+            assert await stream.message() == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("session", "status"),
+    [
+        ("{node}.{client}.{mac}", 202),
+        ("{node}.{client}.AAAA", 404),
+        ("{node}.{client}", 404),
+        ("{node}.nobody.{mac}", 404),
+        ("elsewhere.{client}.{mac}", 404),
+        ("x", 404),
+        ("{node}.{client}.{mac}.{mac}", 404),
+    ],
+)
+def test_only_the_whole_session_will_do(session: str, status: int) -> None:
+    """The client's name is public, and the node's may be known."""
+
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            stream = await open_stream(world, "/sse")
+            node, client, mac = stream.session.split(".")
+            assert client == stream.welcome["client"]
+            shown = session.format(node=node, client=client, mac=mac)
+            assert (await post(world, shown, '{"action":"ping","id":1}')).status == status
+
+    asyncio.run(main())
+
+
+def test_a_stream_takes_messages_of_its_own_user_only() -> None:
+    async def main() -> None:
+        async with serving(by_token()) as world:
+            stream = await open_stream(world, "/sse", bearer())
+            message = '{"action":"subscribe","id":1,"channel":"news"}'
+            for fields, status in (
+                ((), 401),
+                ((bearer("u-9"),), 403),
+                ((bearer(), "Origin: https://evil.example.com"), 403),
+                ((bearer(seconds=-5),), 401),
+            ):
+                assert (await post(world, stream.session, message, fields=fields)).status == status
+            assert world.hub.subscribers("news") == 0
+            assert (await post(world, stream.session, message, fields=(bearer(seconds=60),))).status == 202
+            assert (await stream.hear())["type"] == "subscribed"
+
+    asyncio.run(main())
+
+
+def test_visitors_without_a_login_have_only_their_sessions() -> None:
+    async def main() -> None:
+        async with serving(by_token(anonymous="on")) as world:
+            mine, other = await open_stream(world, "/sse"), await open_stream(world, "/sse")
+            assert "user" not in mine.welcome
+            answered = await post(world, mine.session, '{"action":"ping","id":1}')
+            assert answered.status == 202
+            assert await mine.hear() == {"type": "pong", "id": 1}
+            assert (await post(world, mine.session, "{}", fields=(bearer(),))).status == 403
+            assert (await post(world, other.session, '{"action":"ping","id":2}')).status == 202
+            assert await other.hear() == {"type": "pong", "id": 2}
+
+    asyncio.run(main())
+
+
+def test_the_session_of_a_websocket_is_none() -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            client = await open_v1(world)
+            assert "session" not in client.welcome
+            stream = await open_stream(world, "/sse")
+            forged = stream.session.replace(stream.welcome["client"], client.name)
+            assert (await post(world, forged, "{}")).status == 404
+
+    asyncio.run(main())
+
+
+def test_what_is_missing_or_too_long_is_refused() -> None:
+    async def main() -> None:
+        async with serving(realtime()) as world:
+            stream = await open_stream(world, "/sse")
+            answered = await post(world, "", "{}")
+            assert answered.status == 400
+            assert answered.body.startswith(b"X-Realtime-Session is missing")
+            assert (await post(world, stream.session, "x" * 65_537)).status == 413
+            assert (await post(world, stream.session, " " * 65_536)).status == 202
+
+    asyncio.run(main())
+
+
+def test_a_client_that_makes_one_mistake_after_the_other_is_closed() -> None:
+    async def main() -> None:
+        async with serving(realtime(message_rate=1000)) as world:
+            stream = await open_stream(world, "/sse")
+            assert (await post(world, stream.session, *["x"] * 150)).status == 404
+            for _ in range(101):
+                assert (await stream.hear())["type"] == "error"
+            assert (await stream.hear())["reason"] == "too many errors"
+            await stream.ended()
+
+    asyncio.run(main())
+
+
+def test_a_publication_without_echo() -> None:
+    async def main(world: World) -> None:
+        stream = await open_stream(world, "/sse?channel=chat")
+        await subscribed(stream, "chat")
+        publish = {"action": "publish", "id": 1, "channel": "chat", "payload": 1, "echo": False}
+        await post(world, stream.session, json.dumps(publish), json.dumps(publish | {"echo": True, "id": 2}))
+        assert [(await stream.hear())["id"] for _ in range(2)] == [1, 2]
+        event = await stream.event()
+        assert event.json["from"] == {"user": "u1", "client": stream.welcome["client"]}
+        await world.realtime.publish("chat", "2")
+        assert await stream.message() == 2
+
+    async def run() -> None:
+        async with serving(realtime(authorize=lambda user, channel, action: True)) as world:
+            await main(world)
+
+    asyncio.run(run())
