@@ -65,6 +65,7 @@ _HELP: Mapping[str, str] = {
     "connections": "WebSocket connections open now.",
     "users": "Users with an open connection now, anonymous ones not counted.",
     "channels": "Channels with a subscriber now.",
+    "members": "Users present through this node now, added up over the channels with presence.",
     "clients_backlogged": "Clients whose socket does not take everything now.",
     "outbox_frames": "Frames waiting in outboxes now.",
     "outbox_bytes": "Bytes waiting in outboxes now.",

@@ -406,6 +406,7 @@ class Realtime:
             authorizer=self._make_authorizer(),
             quotas=quotas_of(self.settings),
             token_login=self._token_login,
+            presence_delay=self.settings.presence_delay,
         )
 
     @property

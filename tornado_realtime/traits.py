@@ -1,4 +1,4 @@
-"""What kind of channel a name is, beyond who may use it: what is kept of it, and what slow clients get."""
+"""What kind of channel a name is, beyond who may use it: what is kept of it, and what clients are told."""
 
 from __future__ import annotations
 
@@ -46,10 +46,12 @@ class Traits:
     Attributes:
         retention: What is kept of its past; None for nothing: it is a plain channel, not a stream.
         slow: What becomes of a client for which too much waits.
+        presence: How many users may be present for all of them to be told by name; 0 for no presence.
     """
 
     retention: Retention | None = None
     slow: Slow = Slow.DISCONNECT
+    presence: int = 0
 
 
 ORDINARY = Traits()
@@ -61,6 +63,10 @@ class TraitsTable:
     Args:
         rules: Patterns and what holds on the channels that they match; the most specific one counts.
         others: What holds on the channels that no pattern matches.
+
+    Attributes:
+        keeps_history: Whether any of them is a stream.
+        has_presence: Whether any of them tells who is there.
     """
 
     def __init__(self, rules: Iterable[tuple[Pattern, Traits]] = (), others: Traits = ORDINARY) -> None:
@@ -70,6 +76,7 @@ class TraitsTable:
         self._is_uniform = all(traits == others for _, traits in rules)
         self._remembered = lru_cache(REMEMBERED)(self._table.find)
         self.keeps_history = any(traits.retention is not None for _, traits in rules)
+        self.has_presence = any(traits.presence for _, traits in rules)
 
     def of(self, channel: str) -> Traits:
         """What holds on ``channel``."""

@@ -218,6 +218,7 @@ class TunedRealtime(Realtime):
             self._make_authorizer(),
             quotas_of(self.settings),
             self._token_login,
+            presence_delay=self.settings.presence_delay,
         )
 
 

@@ -91,6 +91,8 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("handshake_rate 5", {"handshake_rate": 5}, {"handshake_rate": Rate(5.0, 5)}),
     ("message_rate 10 20", {"message_rate": (10, 20)}, {"message_rate": Rate(10.0, 20)}),
     ("message_rate off", {"message_rate": "off"}, {"message_rate": None}),
+    ("presence_delay 2s", {"presence_delay": 2}, {"presence_delay": 2.0}),
+    ("presence_lease 90s", {"presence_lease": 90}, {"presence_lease": 90.0}),
     ("max_channels 7", {"max_channels": 7}, {"max_channels": 7}),
     ("slow_consumer drop_oldest", {"slow_consumer": "drop_oldest"}, {"slow_consumer": "drop_oldest"}),
     ("slow_consumer latest", {"slow_consumer": "latest"}, {"slow_consumer": "latest"}),

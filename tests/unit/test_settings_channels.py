@@ -57,6 +57,23 @@ def test_as_keyword_arguments() -> None:
     assert settings.written("channel", "news") is None
 
 
+def test_who_is_present() -> None:
+    settings = read(
+        "go_handler {\nchannel a {\npresence on\n}\nchannel b* {\npresence on 50\n}\n"
+        "channel c {\npresence off\n}\npresence_delay 2s\npresence_lease 1m\n}"
+    )
+    assert settings == settings_from_options(
+        channel={"a": {"presence": "on"}, "b*": {"presence": ["on", 50]}, "c": {"presence": "off"}},
+        presence_delay=2,
+        presence_lease="1m",
+    )
+    traits = traits_of(settings)
+    assert [traits.of(name).presence for name in ("a", "b1", "c", "d")] == [200, 50, 0, 0]
+    assert traits.has_presence
+    assert not traits_of(read("go_handler {\nchannel c {\npresence off\n}\n}")).has_presence
+    assert (settings.presence_delay, settings.presence_lease) == (2.0, 60.0)
+
+
 def test_what_is_kept() -> None:
     settings = read("go_handler {\nchannel a {\nhistory 50 10m\n}\nchannel b* {\nhistory 9 1d 1MiB\n}\n}")
     assert settings == settings_from_options(
@@ -90,7 +107,7 @@ def test_who_is_too_slow() -> None:
         (
             "channel news",
             "2: channel needs a block: "
-            "write channel PATTERN { subscribe WHO; publish WHO; history SIZE TTL }",
+            "write channel PATTERN { subscribe WHO; publish WHO; history SIZE TTL; presence on }",
         ),
         (
             "channel news {\nsubscribe everybody\n}",
@@ -119,6 +136,12 @@ def test_who_is_too_slow() -> None:
             "channel news {\nhistory 10\n}",
             "3: history needs a number and a duration: write history 10 10m",
         ),
+        ("channel a {\npresence onn\n}", "3: presence must be on or off, not 'onn' (did you mean on?)"),
+        ("channel a {\npresence off 5\n}", "3: presence off has a word too many: '5'"),
+        ("channel a {\npresence on 0\n}", "3: presence needs a whole number from 1 to 10000, not '0'"),
+        ("presence_delay 0s", "2: presence_delay must be longer than nothing, not '0s'"),
+        ("presence_lease 500ms", "2: presence_lease must be 1s to 10m, not '500ms'"),
+        ("presence_lease 1h", "2: presence_lease must be 1s to 10m, not '1h'"),
         ("channel a {\nhistory 0 1m\n}", "3: history needs a whole number from 1 to 100000, not '0'"),
         (
             "channel a {\nhistory 9 10\n}",

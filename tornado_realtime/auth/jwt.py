@@ -92,6 +92,7 @@ class TokenReader:
         return checked_user(
             User(
                 subject,  # type: ignore[arg-type]
+                claims.get("info"),
                 expires=None if expires is None else float(expires) + self._rule.leeway,
                 # A token that does not say when it was made was made before anything.
                 issued=float(claims.get("iat", 0)),

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
+from tornado_realtime.brokers.presence import MemoryPresence, PresenceStore
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.metrics import BrokerCounters
 from tornado_realtime.publication import Gap, History, Last, Position, Publication, Taken
@@ -60,12 +61,14 @@ class Broker(ABC):
         node_id: The name of this node among all, random and never used again.
         counters: What the broker counts.
         traits: See above.
+        presence: Who is there, on all nodes.
     """
 
     def __init__(self, traits: TraitsTable = NO_TRAITS) -> None:
         self.traits = traits
         self.node_id = secrets.token_hex(8)
         self.counters = BrokerCounters()
+        self.presence: PresenceStore = MemoryPresence()
 
     @abstractmethod
     async def start(self, sink: Sink) -> None:

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 SLICE_SIZE = 256
 
 Audience = dict["Connection", None]
+Audiences = dict["Wire", Audience]
 JobMaker = Callable[["Batch", Audience], "Job"]
 
 
@@ -94,7 +95,7 @@ class Channel:
     def __init__(self, name: str, slow: Slow = Slow.DISCONNECT) -> None:
         self.name = name
         self.slow = slow
-        self.audiences: dict[Wire, Audience] = {}
+        self.audiences: Audiences = {}
         self.pending: list[Publication] = []
         self.jobs: deque[Job] = deque()
         self.queued = False
@@ -234,13 +235,34 @@ class Fanout:
         What was delivered before goes out before it, what is delivered from now on after it.
         """
         channel = self.channels.get(name)
-        if channel is None:
+        if channel is not None:
+            self.tell(name, channel.audiences, lambda wire: wire.missed(name))
+
+    def tell(
+        self,
+        name: str,
+        audiences: Audiences,
+        frame_for: Callable[[Wire], bytes | None],
+        but: Iterable[Connection] = (),
+    ) -> None:
+        """Tell some subscribers of ``name`` something in its place among the publications.
+
+        Args:
+            name: The channel.
+            audiences: Whom.
+            frame_for: What, as a finished frame of a wire; None where it has no words for it.
+            but: Those of them that do not get it.
+        """
+        channel = self.channels.get(name)
+        if channel is None or not audiences:
             return
         self._seal(channel)
-        for wire, audience in channel.audiences.items():
-            frame = wire.missed(name)
+        for wire, audience in audiences.items():
+            frame = frame_for(wire)
             if frame is not None:
-                channel.jobs.append(Job(Batch.of([frame], kept=True), audience))
+                job = Job(Batch.of([frame], kept=True), audience)
+                job.left.update(but)
+                channel.jobs.append(job)
         if channel.jobs and not channel.queued:
             self._queue(channel)
 

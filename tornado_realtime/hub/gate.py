@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tornado_realtime.channels import is_good_name
-from tornado_realtime.wire.commands import ChannelCommand, Publish, Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import AskPresence, ChannelCommand, Publish, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial, Refusal
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Recheck:
     token: str
 
 
-_Judged = Subscribe | Publish | _Recheck
+_Judged = Subscribe | Publish | AskPresence | _Recheck
 _Command = ChannelCommand | _Recheck
 
 
@@ -63,6 +63,9 @@ class Authorizer(Protocol):
 class Steps(Protocol):
     """What is done about a command once it is decided; the hub does it."""
 
+    def prepare(self, command: Subscribe) -> asyncio.Future[None] | None:
+        """Find out what a subscription needs to begin with; None if nothing. The future does not fail."""
+
     def subscribe(self, connection: Connection, command: Subscribe) -> None:
         """Subscribe, once or again, and confirm."""
 
@@ -73,6 +76,12 @@ class Steps(Protocol):
         """Publish, and confirm; or begin to, and return what will know how to do the rest.
 
         Publications that were begun keep their order. The future is not cancelled, and does not fail.
+        """
+
+    def ask_presence(self, connection: Connection, command: AskPresence) -> asyncio.Future[Reply] | None:
+        """Say who is present; or begin to find out, and return what will know how to say it.
+
+        The future is not cancelled, and does not fail.
         """
 
     def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:
@@ -91,7 +100,7 @@ class _Line:
     __slots__ = ("behind", "deciding", "publishing", "size")
 
     def __init__(self) -> None:
-        self.deciding: dict[str, asyncio.Future[Answer]] = {}
+        self.deciding: dict[str, asyncio.Future[Answer] | asyncio.Future[None]] = {}
         self.publishing: dict[str, deque[asyncio.Future[Reply]]] = {}
         self.behind: dict[str, deque[_Command]] = {}
         self.size = 0
@@ -186,13 +195,17 @@ class Gate:
             return None
         if not is_good_name(channel):
             return _BAD_NAME
+        if isinstance(command, AskPresence):
+            return self._ask(connection, command)
         line = self._lines.get(connection)
         waiting = len(line.deciding) if line is not None else 0
         if len(connection.channels) + waiting >= self._channels_size:
             return Refusal(Denial.LIMIT, f"max_channels {self._channels_size}")
         return self._ask(connection, command)
 
-    def _ask(self, connection: Connection, command: Subscribe | _Recheck) -> Answer | Awaitable[Answer]:
+    def _ask(
+        self, connection: Connection, command: Subscribe | AskPresence | _Recheck
+    ) -> Answer | Awaitable[Answer]:
         if self._authorizer is None:
             return None
         return self._authorizer.refusal(connection.user, command.channel, "subscribe", command.token)
@@ -215,12 +228,34 @@ class Gate:
         elif isinstance(command, Subscribe):
             if command.token and connection.wire.talks and len(command.token) <= KEPT_TOKEN_SIZE:
                 self._shown.setdefault(connection, {})[command.channel] = command.token
-            self._steps.subscribe(connection, command)
+            self._subscribe(connection, command)
+        elif isinstance(command, AskPresence):
+            self._reply_later(connection, command, self._steps.ask_presence(connection, command))
         else:
-            self._publish(connection, command)
+            self._reply_later(connection, command, self._steps.publish_for(connection, command))
 
-    def _publish(self, connection: Connection, command: Publish) -> None:
-        publishing = self._steps.publish_for(connection, command)
+    def _subscribe(self, connection: Connection, command: Subscribe) -> None:
+        preparing = self._steps.prepare(command)
+        if preparing is None:
+            self._steps.subscribe(connection, command)
+            return
+        self._line(connection).deciding[command.channel] = preparing
+        preparing.add_done_callback(partial(self._prepared, connection, command))
+
+    def _prepared(self, connection: Connection, command: Subscribe, preparing: asyncio.Future[None]) -> None:
+        line = self._lines.get(connection)
+        if line is None or line.deciding.get(command.channel) is not preparing:
+            return
+        del line.deciding[command.channel]
+        self._steps.subscribe(connection, command)
+        self._go_on(connection, line, command.channel)
+
+    def _reply_later(
+        self,
+        connection: Connection,
+        command: Publish | AskPresence,
+        publishing: asyncio.Future[Reply] | None,
+    ) -> None:
         if publishing is None:
             return
         line = self._line(connection)

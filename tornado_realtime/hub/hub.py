@@ -14,6 +14,7 @@ from tornado_realtime.hub.gate import Authorizer, Gate, Reply
 from tornado_realtime.hub.heart import Heart
 from tornado_realtime.hub.nodes import Nodes
 from tornado_realtime.hub.posts import Posts, Sessions
+from tornado_realtime.hub.presence import Presence
 from tornado_realtime.hub.receipts import Receipts
 from tornado_realtime.hub.refusals import RefusalLog
 from tornado_realtime.hub.slow import LossLog
@@ -25,6 +26,7 @@ from tornado_realtime.poller import make_poller
 from tornado_realtime.rates import Meter
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.commands import (
+    AskPresence,
     ChannelCommand,
     Ping,
     Pong,
@@ -63,6 +65,7 @@ class Hub:
         authorizer: Decides who may subscribe to what, and publish; without one everybody may subscribe.
         quotas: How many connections there may be; without them any number.
         token_login: Reads tokens by which clients prolong their logins.
+        presence_delay: Seconds for which users are present after their last connection.
 
     Attributes:
         nodes: What the nodes on this broker tell one another.
@@ -70,6 +73,7 @@ class Hub:
         receipts: How far publications got, for publishers who ask.
         users: Whose connections they are.
         directory: Who is where, on every node.
+        presence: Who is there on which channel.
         admission: Whether there is room for one more connection.
     """
 
@@ -82,6 +86,7 @@ class Hub:
         authorizer: Authorizer | None = None,
         quotas: Quotas | None = None,
         token_login: TokenLogin | None = None,
+        presence_delay: float = 5.0,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.limits = limits
@@ -107,9 +112,13 @@ class Hub:
             quotas or Quotas(), self.connections, self.users, self._counters, loop.time
         )
         sessions = Sessions(broker.node_id)
-        self._talk = Talk(self, self._heart, limits, self._counters, token_login, sessions.of)
+        features = ("presence",) if broker.traits.has_presence else ()
+        self._talk = Talk(self, self._heart, limits, self._counters, token_login, sessions.of, features)
         self.posts = Posts(self, self._talk.find, sessions, self.nodes)
         self.directory = Directory(self, self.nodes, broker.node_id)
+        self.presence = Presence(
+            broker.presence, broker.traits, self._fanout, self.users, presence_delay, self._talk.failed
+        )
         self._emptied: asyncio.Future[None] | None = None
         self._after_gaps: list[Callable[[], None]] = []
 
@@ -122,6 +131,7 @@ class Hub:
         self._heart.start(self._expired, self._talk.expiring)
         self._turns.start()
         await self.broker.start(self)
+        await self.presence.start()
 
     async def close(self, farewell: Farewell, timeout: float) -> None:
         """Tell every client goodbye, let what is queued go out, and release everything.
@@ -136,6 +146,7 @@ class Hub:
         try:
             await self.nodes.close()
             self.receipts.close()
+            await self.presence.close()
             await self.broker.close()
             async with asyncio.timeout_at(deadline):
                 await self._fanout.idle.wait()
@@ -253,6 +264,7 @@ class Hub:
             "connections": lambda: len(self.connections),
             "users": lambda: len(self.users),
             "channels": lambda: len(self._fanout.channels),
+            "members": lambda: len(self.presence),
             "clients_backlogged": lambda: len(self._heart.slow),
             "outbox_frames": lambda: waiting(lambda outbox: outbox.frames),
             "outbox_bytes": lambda: waiting(lambda outbox: outbox.size_bytes),
@@ -292,7 +304,7 @@ class Hub:
         match connection.wire.decode(message, is_text):
             case Reject(reply):
                 self._refuse(connection, reply)
-            case Subscribe() | Unsubscribe() | Publish() as command:
+            case Subscribe() | Unsubscribe() | Publish() | AskPresence() as command:
                 self._gate.take(connection, command)
             case Ping() | Pong() | Refresh() as command:
                 self._talk.take(connection, command)
@@ -351,6 +363,10 @@ class Hub:
 
     # -- what the gate lets through (gate.Steps) -----------------------------------------------------
 
+    def prepare(self, command: Subscribe) -> asyncio.Future[None] | None:
+        """See gate.Steps."""
+        return self.presence.prepare(command.channel) if command.presence else None
+
     def subscribe(self, connection: Connection, command: Subscribe) -> None:
         """See gate.Steps."""
         channel = command.channel
@@ -358,7 +374,9 @@ class Hub:
             connection.channels.add(channel)
             if self._fanout.subscribe(connection, channel):
                 self.broker.subscribe(channel)
-        self._reply(connection, connection.wire.subscribed(command))
+            self.presence.entered(connection, channel)
+        listing = self.presence.listen(connection, channel) if command.presence else None
+        self._reply(connection, connection.wire.subscribed(command, listing))
 
     def unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
         """See gate.Steps."""
@@ -371,6 +389,10 @@ class Hub:
     def publish_for(self, connection: Connection, command: Publish) -> asyncio.Future[Reply] | None:
         """See gate.Steps."""
         return self._talk.publish(connection, command)
+
+    def ask_presence(self, connection: Connection, command: AskPresence) -> asyncio.Future[Reply] | None:
+        """See gate.Steps."""
+        return self.presence.ask(connection, command)
 
     def refuse(self, connection: Connection, command: ChannelCommand, refusal: Refusal) -> None:
         """See gate.Steps."""
@@ -416,6 +438,7 @@ class Hub:
         self._gate.judge_again(connection)
 
     def _leave(self, connection: Connection, channel: str) -> None:
+        self.presence.left(connection, channel)
         if self._fanout.unsubscribe(connection, channel):
             self.broker.unsubscribe(channel)
             self.receipts.emptied(channel)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -73,6 +73,7 @@ class Talk:
         counters: Where to count.
         login: Reads tokens, for logins that are prolonged; None if tokens are not read here.
         session_of: By what a client that talks by other requests is known again, by its public name.
+        features: What clients are told that this server can do, beyond publishing and logins.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Talk:
         counters: Counters,
         login: TokenLogin | None = None,
         session_of: Callable[[str], str] | None = None,
+        features: Sequence[str] = (),
     ) -> None:
         self._session_of = session_of
         self._host = host
@@ -90,6 +92,7 @@ class Talk:
         self._limits = limits
         self._counters = counters
         self._login = login
+        self._features = (*features, "publish", *(() if login is None else ("refresh",)))
         self._clock = asyncio.get_running_loop().time
         self._names: dict[Connection, str] = {}
         self._connections: dict[str, Connection] = {}
@@ -115,7 +118,7 @@ class Talk:
             self._heart.talk_interval,
             self._ttl(connection),
             self._limits.channels_size,
-            ("publish",) if self._login is None else ("publish", "refresh"),
+            self._features,
             self._tickets.pop(connection, ""),
             self._session_of(name) if self._session_of is not None and connection.wire.one_way else "",
         )

@@ -12,6 +12,7 @@ from tornado_realtime.settings.option import (
     Converter,
     Option,
     did_you_mean,
+    duration,
     no_words,
     one_of,
     read_number,
@@ -26,6 +27,10 @@ HISTORY_BYTES = 16 * 1024 * 1024
 LEAST_HISTORY_BYTES = 1024
 SLOW = tuple(slow.value for slow in Slow)
 """What may stand behind ``slow_consumer``."""
+USUAL_MEMBERS = 200
+MOST_MEMBERS = 10_000
+LEAST_LEASE = 1.0
+MOST_LEASE = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class ChannelRule:
         publish: Who may publish on them from a client.
         history: What is kept of them; None for nothing.
         slow_consumer: What becomes of their slow clients; empty for what go_handler's option says.
+        presence: Up to how many users are told by name; 0 for no presence.
     """
 
     pattern: Pattern
@@ -98,6 +104,7 @@ class ChannelRule:
     publish: Access = Access("nobody")
     history: Retention | None = None
     slow_consumer: str = ""
+    presence: int = 0
 
     def traits(self, usual: Slow) -> Traits:
         """What holds on them, beyond who may use them.
@@ -105,7 +112,8 @@ class ChannelRule:
         Args:
             usual: What becomes of slow clients where the block does not say.
         """
-        return Traits(self.history, Slow(self.slow_consumer) if self.slow_consumer else usual)
+        slow = Slow(self.slow_consumer) if self.slow_consumer else usual
+        return Traits(self.history, slow, self.presence)
 
     @property
     def accesses(self) -> tuple[tuple[str, Access], ...]:
@@ -143,6 +151,23 @@ def _history(words: Sequence[str]) -> dict[str, Any]:
     return {"history": Retention(entries, seconds, size_bytes)}
 
 
+def _presence(words: Sequence[str]) -> dict[str, Any]:
+    if words[0] not in ("on", "off"):
+        raise ValueError(f"must be on or off, not {words[0]!r}{did_you_mean(words[0], ('on', 'off'))}")
+    if len(words) == 1:
+        return {"presence": USUAL_MEMBERS if words[0] == "on" else 0}
+    if words[0] == "off":
+        raise ValueError(f"off has a word too many: {words[1]!r}")
+    return {"presence": read_number(words[1], MOST_MEMBERS)}
+
+
+def _lease(words: Sequence[str]) -> dict[str, Any]:
+    seconds = parse_duration(words[0])
+    if not LEAST_LEASE <= seconds <= MOST_LEASE:
+        raise ValueError(f"must be {LEAST_LEASE:g}s to {MOST_LEASE / 60:g}m, not {words[0]!r}")
+    return {"presence_lease": seconds}
+
+
 def _channel(words: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     rule = ChannelRule(parse_pattern(words[0]), **values)
     for action, access in rule.accesses:
@@ -158,7 +183,7 @@ CHANNEL_OPTIONS: tuple[Option, ...] = (
     Option(
         "channel",
         no_words,
-        "PATTERN { subscribe WHO; publish WHO; history SIZE TTL }",
+        "PATTERN { subscribe WHO; publish WHO; history SIZE TTL; presence on }",
         "",
         "Who may use the channels that PATTERN matches, and what is kept of them; there may be many.",
         block=Block(
@@ -186,10 +211,33 @@ CHANNEL_OPTIONS: tuple[Option, ...] = (
                     "What happens here to a slow consumer; without it what `slow_consumer` beside the blocks "
                     "says.",
                 ),
+                Option(
+                    "presence",
+                    _presence,
+                    "on [LIMIT]|off",
+                    "off",
+                    "Whether clients are told who is there; above LIMIT (200) users only how many.",
+                    most=2,
+                ),
             ),
             _channel,
             words=1,
             repeats=True,
         ),
+    ),
+    Option(
+        "presence_delay",
+        duration("presence_delay"),
+        "DURATION",
+        "5s",
+        "How long users whose last connection ended are present still, so that a page that is loaded again "
+        "does not flicker.",
+    ),
+    Option(
+        "presence_lease",
+        _lease,
+        "DURATION",
+        "10s",
+        "How soon the users of a node that died are gone, with `driver redis`.",
     ),
 )

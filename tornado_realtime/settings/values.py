@@ -42,6 +42,8 @@ class Settings:
     auth_cache: float = 0.0
     jwt: JwtRule | None = None
     channels: tuple[ChannelRule, ...] = ()
+    presence_delay: float = 5.0
+    presence_lease: float = 10.0
     anonymous: bool = False
     resume: float = 0.0
     ticket_keys: tuple[str, ...] = field(default=(), repr=False)

@@ -8,8 +8,9 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import ClassVar
 
+from tornado_realtime.members import Listing, Member
 from tornado_realtime.publication import Publication
-from tornado_realtime.wire.commands import ChannelCommand, Command, Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import ChannelCommand, Command, Id, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial
 from tornado_realtime.wire.frames import PING, Span, close_frame
 
@@ -83,8 +84,13 @@ class Wire(ABC):
         """
 
     @abstractmethod
-    def subscribed(self, command: Subscribe) -> bytes | None:
-        """The frame that confirms a subscription; None when this wire does not confirm."""
+    def subscribed(self, command: Subscribe, listing: Listing | None = None) -> bytes | None:
+        """The frame that confirms a subscription; None when this wire does not confirm.
+
+        Args:
+            command: What the client asked for.
+            listing: Who is present there, where it asked for that, too.
+        """
 
     @abstractmethod
     def unsubscribed(self, command: Unsubscribe) -> bytes | None:
@@ -115,6 +121,24 @@ class Wire(ABC):
         Returns:
             None when this wire has no words for it, as the older ones.
         """
+        return None
+
+    def present(self, channel: str, listing: Listing, name: Id | None = None) -> bytes | None:
+        """The frame that says who is present; None, as here, when this wire has no words for it.
+
+        Args:
+            channel: Where.
+            listing: Who, or how many.
+            name: The request that it answers; None if nobody asked.
+        """
+        return None
+
+    def came(self, channel: str, member: Member, count: int) -> bytes | None:
+        """The frame that says who came, and how many are present now; None as for ``present``."""
+        return None
+
+    def went(self, channel: str, user: str, count: int) -> bytes | None:
+        """The frame that says who went, and how many are present now; None as for ``present``."""
         return None
 
     def farewell(self, why: Farewell) -> bytes:

@@ -17,12 +17,14 @@ class Subscribe:
         token: What the client shows for it; empty if nothing.
         id: Of the request.
         recovers: Whether it asks for what it missed, too.
+        presence: Whether it wants to know who is there, comes and goes.
     """
 
     channel: str
     token: str = ""
     id: Id | None = None
     recovers: bool = False
+    presence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,24 @@ class Publish:
     id: Id | None = None
     echo: bool = True
     token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskPresence:
+    """The client wants to know who is present on ``channel`` (never empty).
+
+    Attributes:
+        id: Of the request.
+        token: What the client shows for the channel; empty if nothing.
+        after: The user after whom to go on; empty to begin.
+        limit: Most users to be told; 0 for what is usual.
+    """
+
+    channel: str
+    id: Id | None = None
+    token: str = ""
+    after: str = ""
+    limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +102,7 @@ class Reject:
     reply: bytes | None = None
 
 
-ChannelCommand = Subscribe | Unsubscribe | Publish
+ChannelCommand = Subscribe | Unsubscribe | Publish | AskPresence
 """What is judged, and done in order on each channel."""
 ConnectionCommand = Ping | Pong | Refresh
 """What is about the connection as a whole."""

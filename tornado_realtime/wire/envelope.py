@@ -5,6 +5,7 @@ Names come in the order type, channel, payload, error, as the pages in the field
 
 from __future__ import annotations
 
+from tornado_realtime.members import Listing
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
 from tornado_realtime.wire.commands import ChannelCommand, Command, Reject, Subscribe, Unsubscribe
@@ -50,7 +51,7 @@ class EnvelopeWire(Wire):
             return Unsubscribe(request.channel)
         return _error(f"unknown action: {request.action}")
 
-    def subscribed(self, command: Subscribe) -> bytes:
+    def subscribed(self, command: Subscribe, listing: Listing | None = None) -> bytes:
         """The confirmation, sent for every subscribe, the first and all later ones."""
         return text_frame(b'{"type":"subscribed","channel":%b}' % quote(command.channel))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tornado_realtime.members import Listing
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
 from tornado_realtime.wire.commands import Command, Reject, Subscribe, Unsubscribe
@@ -31,7 +32,7 @@ class RawWire(Wire):
             return Unsubscribe(request.channel)
         return _SILENCE
 
-    def subscribed(self, command: Subscribe) -> None:
+    def subscribed(self, command: Subscribe, listing: Listing | None = None) -> None:
         """Nothing: this wire does not confirm."""
 
     def unsubscribed(self, command: Unsubscribe) -> None:

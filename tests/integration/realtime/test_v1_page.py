@@ -16,6 +16,7 @@ from tests.unit.wire.client_frames import PING, client_frame
 from tornado_realtime.auth import User
 from tornado_realtime.connection.outbox import Outbox
 from tornado_realtime.hub import Heart
+from tornado_realtime.members import Member
 from tornado_realtime.publication import Gap
 from tornado_realtime.realtime import Realtime
 
@@ -88,6 +89,10 @@ class Play:
             await self.world.realtime.publish(*words)
         elif what == "stuff":
             await self.stuff(words[0], *words[1].split())
+        elif what in ("come", "go"):
+            user, channel = words
+            member = Member(user, b'{"name":"Al"}', conns=int(what == "come"))
+            self.world.hub.broker.presence.put(channel, member)
         elif what == "miss":
             self.world.hub.missed(Gap(None, 1.0))
         else:

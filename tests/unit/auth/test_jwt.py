@@ -47,6 +47,10 @@ def test_the_cookie_and_the_header_name_the_user() -> None:
     assert who({"Sec-WebSocket-Protocol": "bearer.rubbish", "Authorization": f"Bearer {good}"}) == u1
 
 
+def test_a_token_may_say_what_others_are_told_of_its_user() -> None:
+    assert who(cookie(token(sub="u1", info={"name": "Zoé"}))).info == {"name": "Zoé"}
+
+
 def test_a_request_is_answered_without_asking() -> None:
     request: Any = SimpleNamespace(
         connection=None, headers=HTTPHeaders({"Cookie": f"AUTH_TOKEN={token(sub='u1')}"})

@@ -11,6 +11,7 @@ import pytest
 from tests.support.connections import AGAIN, RAW, NotingOwner, ScriptedConnection, payloads
 from tornado_realtime.connection import Limits
 from tornado_realtime.hub.fanout import Fanout, batches
+from tornado_realtime.members import Listing
 from tornado_realtime.metrics import Counters
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.base import Wire
@@ -37,7 +38,7 @@ class CountingWire(Wire):
     def decode(self, message: bytes, is_text: bool) -> Command:
         return Reject()
 
-    def subscribed(self, command: Subscribe) -> bytes | None:
+    def subscribed(self, command: Subscribe, listing: Listing | None = None) -> bytes | None:
         return None
 
     def unsubscribed(self, command: Unsubscribe) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Coroutine
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -15,7 +16,7 @@ from tests.support.connections import NotingOwner, ScriptedConnection
 from tornado_realtime.connection import Connection
 from tornado_realtime.hub.gate import Answer, Gate, Reply
 from tornado_realtime.hub.refusals import QUIET_SECONDS, RefusalLog
-from tornado_realtime.wire.commands import ChannelCommand, Publish, Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import AskPresence, ChannelCommand, Publish, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial, Refusal
 
 NO = Refusal(Denial.FORBIDDEN, "because")
@@ -33,6 +34,8 @@ class Yard:
         self.broker_waits = False
         self.actions: list[str] = []
         self.publishing: list[asyncio.Future[Reply]] = []
+        self.preparing: list[asyncio.Future[None]] = []
+        self.needs_time = False
 
     def refusal(
         self, user: Any, channel: str, action: Literal["subscribe", "publish"], shown: str = ""
@@ -44,6 +47,12 @@ class Yard:
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
 
+    def prepare(self, command: Subscribe) -> asyncio.Future[None] | None:
+        if not self.needs_time:
+            return None
+        self.preparing.append(asyncio.get_running_loop().create_future())
+        return self.preparing[-1]
+
     def subscribe(self, connection: Connection, command: Subscribe) -> None:
         connection.channels.add(command.channel)
         self.done.append(f"+{command.channel}")
@@ -54,6 +63,13 @@ class Yard:
 
     def publish_for(self, connection: Connection, command: Publish) -> asyncio.Future[Reply] | None:
         self.done.append(f"*{command.channel}")
+        if not self.broker_waits:
+            return None
+        self.publishing.append(asyncio.get_running_loop().create_future())
+        return self.publishing[-1]
+
+    def ask_presence(self, connection: Connection, command: AskPresence) -> asyncio.Future[Reply] | None:
+        self.done.append(f"?{command.channel}")
         if not self.broker_waits:
             return None
         self.publishing.append(asyncio.get_running_loop().create_future())
@@ -71,13 +87,14 @@ class Yard:
         self.gate.forget(connection)
 
     def say(self, *words: str) -> None:
-        """Commands: ``+channel`` subscribes, ``-channel`` unsubscribes, ``*channel`` publishes."""
+        """Commands: ``+channel`` subscribes, ``-`` unsubscribes, ``*`` publishes, ``?`` asks who is there."""
         for word in words:
             channel = word[1:]
             commands: dict[str, ChannelCommand] = {
                 "+": Subscribe(channel),
                 "-": Unsubscribe(channel),
                 "*": Publish(channel, b"1"),
+                "?": AskPresence(channel),
             }
             self.gate.take(self.connection, commands[word[0]])
 
@@ -395,5 +412,74 @@ def test_subscriptions_are_judged_again_and_those_not_allowed_end() -> None:
         await yard.decide(NO)
         assert yard.done[4:] == ["xc", "-c"]
         assert yard.connection.channels == {"b"}
+
+    run(main())
+
+
+# -- who is present ----------------------------------------------------------------------------------
+
+
+def test_who_may_subscribe_may_ask_who_is_there_and_needs_no_room() -> None:
+    yard = Yard(1)
+    yard.at_once = {"a": None, "b": NO, "c": None}
+    yard.say("+a", "?a", "?b", "?c")
+    assert yard.done == ["+a", "?a", "!b FORBIDDEN", "?c"]
+    assert yard.actions == ["subscribe"] * 3  # who is subscribed was judged
+
+
+def test_a_subscription_that_is_prepared_holds_back_what_comes_behind_it() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.at_once = {"a": None, "b": None}
+        yard.needs_time = True
+        yard.say("+a", "?a", "-a", "?b")
+        assert yard.done == ["?b"]
+        yard.preparing[0].set_result(None)
+        await asyncio.sleep(0)
+        assert yard.done == ["?b", "+a", "?a", "-a"]
+        assert not yard.gate._lines
+
+    run(main())
+
+
+def test_a_subscription_is_decided_then_prepared() -> None:
+    async def main() -> None:
+        yard = Yard(1)
+        yard.needs_time = True
+        yard.say("+a", "-a", "+b")
+        assert yard.done == ["!b LIMIT"]
+        await yard.decide()
+        assert (yard.done, yard.gate.waiting) == (["!b LIMIT"], 1)
+        yard.preparing[0].set_result(None)
+        await asyncio.sleep(0)
+        assert yard.done == ["!b LIMIT", "+a", "-a"]
+
+    run(main())
+
+
+def test_who_goes_while_its_subscription_is_prepared_is_not_subscribed() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.at_once = {"a": None}
+        yard.needs_time = True
+        yard.say("+a")
+        yard.gate.forget(yard.connection)
+        assert yard.preparing[0].cancelled()
+        await asyncio.sleep(0)
+        assert yard.done == []
+
+    run(main())
+
+
+def test_answers_about_who_is_there_keep_their_place_among_replies() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.at_once = {"a": None}
+        yard.broker_waits = True
+        yard.say("?a", "*a", "?a")
+        for number in (1, 0):
+            yard.publishing[number].set_result(partial(yard.done.append, f"reply {number}"))
+            await asyncio.sleep(0)
+        assert yard.done == ["?a", "*a", "reply 0", "reply 1", "?a"]
 
     run(main())

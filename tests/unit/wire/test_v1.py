@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.wire.client_frames import server_payload
+from tornado_realtime.members import Listing, Member
 from tornado_realtime.publication import Position, Publication, Sender
 from tornado_realtime.wire.base import FAREWELL_FRAMES, Farewell
 from tornado_realtime.wire.commands import (
+    AskPresence,
     ChannelCommand,
     Command,
     Id,
@@ -71,7 +73,7 @@ def error(command: Command) -> dict[str, Any]:
             b'{"action":"subscribe","channel":"n","id":"a","since":{"last":1}}',
             Subscribe("n", id="a", recovers=True),
         ),
-        (b'{"action":"subscribe","channel":"n","since":null,"presence":1,"x":[1]}', Subscribe("n")),
+        (b'{"action":"subscribe","channel":"n","since":null,"presence":null,"x":[1]}', Subscribe("n")),
         (b'{"action":"subscribe","channel":"n","token":"x.y.z"}', Subscribe("n", "x.y.z")),
         (b'{"action":"subscribe","channel":"n","token":5}', Subscribe("n")),
         (b'{"action":"publish","channel":"c","payload":1,"token":"t"}', Publish("c", b"1", token="t")),
@@ -87,6 +89,13 @@ def error(command: Command) -> dict[str, Any]:
         (b' { "action" : "publish" , "channel" : "c" , "payload" : [ ] } ', Publish("c", b"[]")),
         (b'{"action":"refresh","token":"x.y.z","id":6}', Refresh("x.y.z", 6)),
         (b'{"action":"ping"}', Ping()),
+        (b'{"action":"subscribe","channel":"n","Presence":true}', Subscribe("n", presence=True)),
+        (b'{"action":"subscribe","channel":"n","presence":false}', Subscribe("n")),
+        (b'{"action":"presence","channel":"n"}', AskPresence("n")),
+        (
+            b'{"action":"presence","id":5,"channel":"n","token":"t","after":"u","limit":50}',
+            AskPresence("n", 5, "t", "u", 50),
+        ),
         (b'{"action":"ping","id":9007199254740991}', Ping(2**53 - 1)),
         (b'{"action":"pong"}', Pong()),
         (b'{"action":"pong","id":3}', Ping(3)),
@@ -123,7 +132,11 @@ def test_what_is_asked_for(message: bytes, command: Command) -> None:
         (b'{"id":1,"action":"refresh","token":5}', {"id": 1, "error": "invalid JSON message"}),
         (b'{"action":"refresh","token":"x","channel":"a"}', {"channel": "a", "error": "not available"}),
         (b'{"id":1,"action":"history","channel":"a"}', {"id": 1, "error": "not available", "code": 108}),
-        (b'{"id":1,"action":"presence","channel":"a"}', {"channel": "a", "error": "not available"}),
+        (b'{"action":"presence","id":1}', {"id": 1, "error": "channel must be specified"}),
+        (b'{"action":"presence","channel":"a","after":1}', {"error": "invalid JSON message"}),
+        (b'{"action":"presence","channel":"a","limit":"9"}', {"error": "invalid JSON message"}),
+        (b'{"action":"presence","channel":"a","limit":-1}', {"error": "invalid JSON message"}),
+        (b'{"action":"subscribe","channel":"a","presence":1}', {"error": "invalid JSON message"}),
     ],
 )
 def test_what_cannot_be_done(message: bytes, reply: dict[str, Any]) -> None:
@@ -211,6 +224,23 @@ def test_an_envelope_clients_message_means_the_same(action: object, channel: obj
             V1.subscribed(Subscribe("n", id="a", recovers=True)),
             '{"type":"subscribed","id":"a","channel":"n","recovered":false,"replay":0}',
         ),
+        (
+            V1.subscribed(Subscribe("n", presence=True), Listing(1, b'{"u":{"info":null,"conns":2}}')),
+            '{"type":"subscribed","channel":"n","count":1,"members":{"u":{"info":null,"conns":2}}}',
+        ),
+        (
+            V1.subscribed(Subscribe("n", presence=True), Listing(900, None, more=True)),
+            '{"type":"subscribed","channel":"n","count":900,"more":true}',
+        ),
+        (
+            V1.present("n", Listing(900, b"{}", more=True, next='"u"'), 5),
+            '{"type":"presence","id":5,"channel":"n","count":900,"members":{},"more":true,"next":"\\"u\\""}',
+        ),
+        (
+            V1.came("n", Member("é", b'{"name":1}'), 2),
+            '{"type":"join","channel":"n","user":"é","info":{"name":1},"count":2}',
+        ),
+        (V1.went("n", "é", 1), '{"type":"leave","channel":"n","user":"é","count":1}'),
         (V1.unsubscribed(Unsubscribe("n", 2)), '{"type":"unsubscribed","id":2,"channel":"n"}'),
         (
             V1.revoked("n"),

@@ -71,6 +71,11 @@ class Asked:
         value = self._values.get(name, default)
         return value if isinstance(value, bool) else None
 
+    def number(self, name: str, default: int) -> int | None:
+        """The whole number from 0 to ``MOST_ID`` under ``name``; None if it is something else."""
+        value = self._values.get(name)
+        return default if value is None else _number(value)
+
     def has_object(self, name: str) -> bool | None:
         """Whether an object stands under ``name``; None if it is something else."""
         value = self._values.get(name)
@@ -115,6 +120,14 @@ def _id(value: Any) -> tuple[Id | None, bool]:
     if isinstance(value, Digits) and len(value.text) <= _ID_DIGITS and abs(int(value.text)) <= MOST_ID:
         return int(value.text), True
     return None, False
+
+
+def _number(value: Any) -> int | None:
+    """A whole number from 0 to ``MOST_ID``; None for anything else."""
+    if not isinstance(value, Digits) or len(value.text) > _ID_DIGITS:
+        return None
+    number = int(value.text)
+    return number if 0 <= number <= MOST_ID else None
 
 
 def _without_surrogates(text: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from tornado_realtime.members import Listing, Member
 from tornado_realtime.publication import Position, Publication, Sender
 from tornado_realtime.wire.base import Farewell, Wire
 from tornado_realtime.wire.commands import (
+    AskPresence,
     ChannelCommand,
     Command,
     Id,
@@ -109,10 +111,10 @@ class V1Wire(Wire):
 
     # -- replies -----------------------------------------------------------------------------------
 
-    def subscribed(self, command: Subscribe) -> bytes:
+    def subscribed(self, command: Subscribe, listing: Listing | None = None) -> bytes:
         """The confirmation; who asks for what it missed learns that nothing is kept (V4)."""
         recovery = (b'"recovered":false,"replay":0',) if command.recovers else ()
-        return _frame("subscribed", command.id, command.channel, *recovery)
+        return _frame("subscribed", command.id, command.channel, *recovery, *_listing(listing))
 
     def unsubscribed(self, command: Unsubscribe) -> bytes:
         """The confirmation, sent even when the client had not subscribed."""
@@ -151,6 +153,21 @@ class V1Wire(Wire):
         channel = None if isinstance(command, Refresh) or fault is codes.BAD_NAME else command.channel
         return _error(fault, command.id, channel, after)
 
+    # -- who is present ------------------------------------------------------------------------------
+
+    def present(self, channel: str, listing: Listing, name: Id | None = None) -> bytes:
+        """Who is present, or how many; the answer to a request, or news (V9)."""
+        return _frame("presence", name, channel, *_listing(listing))
+
+    def came(self, channel: str, member: Member, count: int) -> bytes:
+        """The news that somebody came (V9)."""
+        text = b'"user":%b,"info":%b,"count":%d' % (plain_quote(member.user), member.info, count)
+        return _frame("join", None, channel, text)
+
+    def went(self, channel: str, user: str, count: int) -> bytes:
+        """The news that somebody went (V9)."""
+        return _frame("leave", None, channel, b'"user":%b,"count":%d' % (plain_quote(user), count))
+
     # -- what the server begins ----------------------------------------------------------------------
 
     def welcome(self, welcome: Welcome) -> bytes:
@@ -180,10 +197,17 @@ class V1Wire(Wire):
 
 
 def _subscribe(asked: Asked) -> Command:
-    recovers = asked.has_object("since")
-    if recovers is None:
+    recovers, presence = asked.has_object("since"), asked.flag("presence", False)
+    if recovers is None or presence is None:
         return _rejected(codes.INVALID, asked)
-    return Subscribe(asked.channel, _token(asked), asked.id, recovers)
+    return Subscribe(asked.channel, _token(asked), asked.id, recovers, presence)
+
+
+def _ask_presence(asked: Asked) -> Command:
+    after, limit = asked.text("after"), asked.number("limit", 0)
+    if after is None or limit is None:
+        return _rejected(codes.INVALID, asked)
+    return AskPresence(asked.channel, asked.id, _token(asked), after, limit)
 
 
 def _unsubscribe(asked: Asked) -> Command:
@@ -236,9 +260,9 @@ _ABOUT_CHANNELS: Mapping[str, _Reading] = MappingProxyType(
         "subscribe": _subscribe,
         "unsubscribe": _unsubscribe,
         "publish": _publish,
+        "presence": _ask_presence,
         # Known to the protocol, and not there yet.
         "history": _not_available,
-        "presence": _not_available,
     }
 )
 
@@ -269,6 +293,18 @@ def _rejected(fault: Fault, asked: Asked) -> Reject:
 def _from(sender: Sender) -> bytes:
     user = b'"user":%b,' % plain_quote(sender.user) if sender.user else b""
     return b',"from":{%b"client":%b}' % (user, plain_quote(sender.client))
+
+
+def _listing(listing: Listing | None) -> Iterator[bytes]:
+    if listing is None:
+        return
+    yield b'"count":%d' % listing.count
+    if listing.members is not None:
+        yield b'"members":%b' % listing.members
+    if listing.more:
+        yield b'"more":true'
+    if listing.next:
+        yield b'"next":%b' % plain_quote(listing.next)
 
 
 def _position(position: Position) -> tuple[bytes, int]:
