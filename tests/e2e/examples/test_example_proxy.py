@@ -145,3 +145,18 @@ def test_the_file_for_a_caddy_in_front_is_one_that_we_understand(examples: Path,
     code, out, err = run_cli("adapt", "--tokens", str(file), cwd=tmp_path)
     assert (code, err) == (0, "")
     assert json.loads(out)["handlers"] == ["static_response:|404", "reverse_proxy"]
+
+
+def test_an_event_stream_through_nginx_comes_at_once(place: Place) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", place.nginx, timeout=15)
+    try:
+        connection.request("GET", "/sse?channel=news", headers={"Cookie": "AUTH_TOKEN=valid"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("Content-Type")) == (200, "text/event-stream")
+        while b'"subscribed"' not in answer.readline():
+            pass
+        assert publish(place.publishing, SECRET) == 202
+        assert answer.readline() == b"\n"
+        assert json.loads(answer.readline().removeprefix(b"data: "))["payload"] == {"a": 1}
+    finally:
+        connection.close()

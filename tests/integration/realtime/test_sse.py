@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.certificates import make_tls_pair
 from tests.support.realtime_world import TunedRealtime, World, realtime, serving, until
+from tests.support.redis_server import RedisServer
 from tests.support.sse_world import EventStream, open_stream, post
 from tests.support.v1_world import SECRET, open_v1, token
 from tornado_realtime.channels import BAD_NAME
@@ -297,6 +298,34 @@ def test_a_client_that_does_not_close_its_side_is_dropped_in_time() -> None:
     asyncio.run(main())
 
 
+def test_a_slow_client_that_may_lose_something_is_told_what() -> None:
+    async def main() -> None:
+        async with serving(realtime(send_queue=[4, "1MiB"], slow_consumer="drop_oldest")) as world:
+            slow = await open_stream(world, "/sse?channel=news&channel=sport")
+            await subscribed(slow, "news", "sport")
+            slow.socket.stop_reading()
+            sent = 0
+            while not world.hub.metrics.counters.frames_dropped:
+                await world.realtime.publish("news", json.dumps([sent, "x" * 200_000]))
+                sent += 1
+                await asyncio.sleep(0)
+            slow.socket.read_again()
+            heard: list[int] = []
+            while not heard or heard[-1] < sent - 1:
+                event = await slow.event()
+                if event.name == "control":
+                    assert event.json == {"type": "gap", "channel": "news", "reason": "slow consumer"}
+                    heard.append(-1)
+                else:
+                    heard.append(event.json["payload"][0])
+            assert heard.count(-1) == 1
+            place = heard.index(-1)
+            assert heard[:place] == list(range(place))
+            assert heard[place + 1 :] == list(range(heard[place + 1], sent))
+
+    asyncio.run(main())
+
+
 def test_a_slow_client_is_told_and_costs_only_itself() -> None:
     async def main() -> None:
         async with serving(realtime(send_queue=[8, "256KiB"])) as world:
@@ -383,6 +412,30 @@ def test_a_stream_takes_messages_of_its_own_user_only() -> None:
             assert (await stream.hear())["type"] == "subscribed"
 
     asyncio.run(main())
+
+
+def test_another_node_hands_on_what_it_gets(tmp_path: Path) -> None:
+    async def main(address: str) -> None:
+        async with serving(clustered(address)) as one, serving(clustered(address)) as two:
+            stream = await open_stream(one, "/sse", bearer())
+            message = '{"action":"subscribe","id":1,"channel":"ä"}'
+            assert (await post(two, stream.session, message)).status == 401
+            assert (await post(two, stream.session, message, fields=(bearer("u-9"),))).status == 403
+            assert (await post(two, stream.session + "x", message, fields=(bearer(),))).status == 404
+            assert (await post(two, stream.session, message, fields=(bearer(),))).status == 202
+            assert await stream.hear() == {"type": "subscribed", "id": 1, "channel": "ä"}
+            await one.realtime.close(timeout=0)
+            assert (await post(two, stream.session, message, fields=(bearer(),))).status == 404
+
+    def clustered(address: str) -> Realtime:
+        return by_token(driver="redis", redis_address=address)
+
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        asyncio.run(main(server.address))
+    finally:
+        server.stop()
 
 
 def test_visitors_without_a_login_have_only_their_sessions() -> None:
