@@ -7,8 +7,10 @@ BIN    := $(VENV)/bin
 # The demonstration is for this machine only, unless somebody says otherwise.
 LOOPBACK := $(if $(SERVER_ADDRESS),,--bind 127.0.0.1,::1)
 
+NPM_QUIETLY := --silent --no-save --no-package-lock --no-audit --no-fund --ignore-scripts
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only fuzz abuse chaos lint format format-check types layers risks audit docs wheel bench clean system-run system-test
+.PHONY: help run test test-only fuzz abuse chaos lint format format-check types layers risks audit docs browser wheel bench clean system-run system-test
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +57,9 @@ audit: $(VENV)/.audit ## ask PyPI's database about known vulnerabilities of what
 docs: $(VENV)/.run ## write the generated parts of the documentation anew
 	$(BIN)/python tools/reference.py
 
+browser: $(VENV)/.test ## build realtime.js, the browser's client, of its parts
+	$(BIN)/python tools/browser.py
+
 wheel: $(VENV)/.test ## build the wheel into dist/
 	$(BIN)/python -m build --outdir dist .
 
@@ -74,6 +79,7 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[all,test]'
+	$(BIN)/python tools/node.py npm install $(NPM_QUIETLY) --prefix $(VENV) typescript@5.9.3
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.fuzz: pyproject.toml | $(VENV)/.test

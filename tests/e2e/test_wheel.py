@@ -102,4 +102,6 @@ def test_the_wheel_comes_with_its_grammar_and_nothing_of_the_checkout(program: P
     assert installed.is_relative_to(program.parents[1])
     assert (installed / "grammar" / "caddyfile.lark").is_file()
     assert (installed / "py.typed").is_file()
+    browser = ("realtime.js", "realtime.min.js", "realtime.d.ts", "package.json")
+    assert all((installed / "browser" / name).is_file() for name in browser)
     assert not [path for path in installed.parent.iterdir() if path.name in ("tests", "tools", "examples")]

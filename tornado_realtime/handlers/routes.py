@@ -17,6 +17,7 @@ from tornado_realtime.handlers.entrance import SocketDoor
 from tornado_realtime.handlers.health import HealthHandler
 from tornado_realtime.handlers.metrics import MetricsHandler
 from tornado_realtime.handlers.paths import PathIs
+from tornado_realtime.handlers.script import ScriptHandler
 from tornado_realtime.handlers.sse import SseHandler
 from tornado_realtime.handlers.websocket import SocketHandler
 from tornado_realtime.settings import Settings
@@ -130,6 +131,7 @@ def _rows(settings: Settings, doors: Doors) -> tuple[Route, ...]:
     return (
         Route(clients, prefix + settings.socket_path, SocketHandler, {"door": doors.socket_door}),
         Route(clients, prefix + "/sse", SseHandler, {"door": doors.socket_door}),
+        Route(clients, prefix + "/realtime.js", ScriptHandler, {}),
         Route(application, prefix + settings.publish_path, BroadcastHandler, publish),
         Route(application, internal + "metrics", MetricsHandler, publish),
         Route(application, internal + "disconnect", DisconnectHandler, {"door": doors.disconnect_door}),

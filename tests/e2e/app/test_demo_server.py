@@ -64,7 +64,7 @@ def test_a_load_balancer_is_answered_and_not_by_the_page(visitor: Browser) -> No
         assert (answer.status, answer.body) == (200, body)
 
 
-@pytest.mark.parametrize("path", ["/sse", "/realtime.js", "/internal/nothing"])
+@pytest.mark.parametrize("path", ["/sse", "/internal/nothing"])
 def test_what_go_handler_does_not_serve_is_not_there(visitor: Browser, path: str) -> None:
     assert visitor.get(path).status == 404
 

@@ -15,12 +15,14 @@ from tornado_realtime.handlers.directory import ChannelsHandler, UserHandler
 from tornado_realtime.handlers.disconnect import DisconnectHandler
 from tornado_realtime.handlers.health import HealthHandler
 from tornado_realtime.handlers.metrics import MetricsHandler
+from tornado_realtime.handlers.script import ScriptHandler
 from tornado_realtime.handlers.sse import SseHandler
 from tornado_realtime.handlers.websocket import SocketHandler
 
 PATHS = {
     "/ws": SocketHandler,
     "/sse": SseHandler,
+    "/realtime.js": ScriptHandler,
     "/internal/broadcast": BroadcastHandler,
     "/internal/metrics": MetricsHandler,
     "/internal/disconnect": DisconnectHandler,
@@ -28,7 +30,7 @@ PATHS = {
     "/live": HealthHandler,
     "/ready": HealthHandler,
 }
-CLIENTS = ("/ws", "/sse")
+CLIENTS = ("/ws", "/sse", "/realtime.js")
 
 
 class Request:

@@ -1,0 +1,271 @@
+// One connection that comes back by itself, and what a page asks over it.
+
+import { Login } from './login.js';
+import { watchPage } from './page.js';
+import { Requests } from './requests.js';
+import { Subscription } from './subscription.js';
+import {
+  DIAL_PATIENCE, Emitter, FIRST_DELAY, pause, PROBE_PATIENCE, PROTOCOL, RealtimeError, STEADY, whenAborted,
+} from './values.js';
+
+/** A name for one publication, so that sending it again does not publish it again. Plain http has this, too. */
+const freshKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
+
+/** States: connecting, ready, waiting, failed, closed. */
+export class Realtime extends Emitter {
+  state = 'waiting';
+  /** What the server said of the connection (V3). */
+  welcome = null;
+  #url;
+  #options;
+  #login;
+  #subscriptions = new Map();
+  #requests = new Requests();
+  #socket = null;
+  /** A number for each try; what belongs to an older one is over. */
+  #dial = 0;
+  #timer = 0;
+  #watchdog = 0;
+  #failures = 0;
+  /** How many handshakes in a row came to nothing. */
+  #misses = 0;
+  #readyAt = 0;
+  /** The server's `disconnect`, which precedes its close. */
+  #advice = null;
+  /** Why it failed or was closed: what is asked then is answered with it. */
+  #verdict = null;
+  #life = new AbortController();
+
+  constructor(url = '/ws', options = {}) {
+    super();
+    this.#url = new URL(url, globalThis.location?.href);
+    this.#url.protocol = this.#url.protocol.replace('http', 'ws');
+    this.#options = options;
+    this.#login = new Login(options.token);
+    this.#watchPage();
+    this.#life.signal.addEventListener('abort', whenAborted(options.signal, () => this.close()));
+    // Not before whoever makes it has said what else they want: listeners, and the first channels.
+    queueMicrotask(() => this.connect());
+  }
+
+  subscribe(channel, listener, options = {}) {
+    if (this.#subscriptions.has(channel)) throw new Error(`already subscribed to ${channel}: use its on()`);
+    const subscription = new Subscription(this, channel, listener, options);
+    if (this.state === 'closed') subscription._fail(new RealtimeError(this.#verdict));
+    if (subscription.state !== 'pending') return subscription;
+    this.#subscriptions.set(channel, subscription);
+    if (this.state === 'ready') subscription._join();
+    return subscription;
+  }
+
+  async publish(channel, payload, { echo, token, key = freshKey(), signal } = {}) {
+    const { epoch, offset } = await this.#ask({ action: 'publish', channel, payload, echo, token, key }, { signal });
+    return { key, position: epoch ? { epoch, offset } : null };
+  }
+
+  async history(channel, { since, last, limit, reverse, signal } = {}) {
+    const from = last ? { last } : since;
+    const answer = await this.#ask({ action: 'history', channel, since: from, limit, reverse }, { signal });
+    const { items, more = false, epoch, offset } = answer;
+    return { items, more, position: { epoch, offset } };
+  }
+
+  async presence(channel, { signal } = {}) {
+    const { members, count } = await this.#ask({ action: 'presence', channel }, { signal });
+    return { members: new Map(Object.entries(members)), count };
+  }
+
+  /** Show the server a login that lasts longer: `token`, or what the option `token` gives now. */
+  async refresh(token = null) {
+    this.#login.keep(token);
+    const shown = await this.#login.get() ?? undefined;
+    this.#login.accepted(await this.#ask({ action: 'refresh', token: shown }, { keep: false }));
+  }
+
+  /** Try now instead of later; also after a failure, when there is reason to hope. */
+  connect() {
+    if (this.state !== 'waiting' && this.state !== 'failed') return;
+    this.#hangUp();
+    this.#set('connecting');
+    const dial = this.#dial;
+    const ours = (then) => (value) => dial === this.#dial && then(value);
+    this.#login.get().then(ours(() => this.#open())).catch(ours((error) => this.#lost(0, `${error?.message ?? error}`)));
+  }
+
+  close() {
+    if (this.state !== 'closed') this.#end('closed', { error: 'closed' });
+    this.#life.abort();
+    for (const subscription of [...this.#subscriptions.values()]) subscription.close();
+  }
+
+  // Subscriptions call what follows.
+
+  _request(message, options) {
+    const id = this.#requests.add(message, options);
+    if (this.state === 'ready') this.#send(id);
+    else if (this.#verdict) this.#requests.fail(id, this.#verdict);
+  }
+
+  _left(subscription, tell) {
+    const { channel } = subscription;
+    if (this.#subscriptions.get(channel) !== subscription) return;
+    this.#subscriptions.delete(channel);
+    if (tell && this.state === 'ready') this.#socket.send(JSON.stringify({ action: 'unsubscribe', channel }));
+  }
+
+  #ask(message, options) {
+    return new Promise((resolve, reject) => this._request(message, { resolve, reject, ...options }));
+  }
+
+  #send(id) {
+    this.#requests.send(id, this.#socket, this.welcome.limits.frame);
+  }
+
+  // A connection: dialled, welcomed, heard, lost.
+
+  #open() {
+    const { WebSocket = globalThis.WebSocket } = this.#options;
+    const socket = new WebSocket(this.#url.href, [PROTOCOL, ...this.#login.protocols]);
+    this.#socket = socket;
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#heard(JSON.parse(data));
+    socket.onclose = ({ code, reason }) => socket === this.#socket && this.#lost(code, reason);
+    this.#watch(DIAL_PATIENCE, () => this.#lost(1006, 'no answer'));
+  }
+
+  #heard(frame) {
+    const { type } = frame;
+    if (type === 'welcome') this.#welcomed(frame);
+    if (this.state !== 'ready') return;
+    this.#expectLife();
+    if (frame.id !== undefined) this.#requests.answer(frame);
+    else if (type === 'ping') this.#socket.send('{"action":"pong"}');
+    else if (type === 'disconnect') this.#advice = frame;
+    else if (type === 'expiring') this.#expiring(frame);
+    else if (type === 'error') this._emit('error', new RealtimeError(frame));
+    else this.#subscriptions.get(frame.channel)?._heard(frame);
+  }
+
+  #welcomed(frame) {
+    const asked = this.#requests.ids;
+    this.welcome = frame;
+    this.#login.accepted(frame);
+    this.#misses = 0;
+    this.#readyAt = performance.now();
+    this.state = 'ready';
+    for (const subscription of [...this.#subscriptions.values()]) subscription._join();
+    // What was asked on the last connection, or while there was none; a publication is known by its key.
+    for (const id of asked) this.#send(id);
+    this.#set('ready');
+  }
+
+  /** The login is about to run out. Where that can't be helped, a close with 4110 follows (V6). */
+  #expiring(frame) {
+    this._emit('expiring', frame.in);
+    if (this.#login.canRenew) this.refresh().catch((error) => this._emit('error', error));
+  }
+
+  #lost(code, reason) {
+    const advice = this.#advice ?? {};
+    const wasReady = this.state === 'ready';
+    if (wasReady && performance.now() - this.#readyAt > STEADY) this.#failures = 0;
+    if (code === 4110) this.#login.keep(null);
+    if (advice.reconnect === false || (code >= 4000 && code < 4100)) {
+      this.#end('failed', { ...advice, code, reason });
+      return;
+    }
+    this.#rest({ code, reason, delay: this.#delay(code, advice.after) });
+    if (!wasReady && code) this.#wonder();
+  }
+
+  #delay(code, after) {
+    const usual = code >= 4100 && code < 4200 ? 2 * FIRST_DELAY : FIRST_DELAY;
+    const first = after ?? usual;
+    return pause(this.#failures ? first || usual : first, this.#failures++);
+  }
+
+  /**
+   * Browsers hide why a handshake failed, but a plain request to the same address is told, if it is of this origin.
+   * Not after each failure: the server judges that request as it judges handshakes.
+   */
+  async #wonder() {
+    const { headers, isNew, canRenew, token } = this.#login;
+    const isDue = this.#misses++ % 4 === 0;
+    if (!isDue && !(token && isNew)) return;
+    const dial = this.#dial;
+    const signal = AbortSignal.timeout(DIAL_PATIENCE);
+    const asked = fetch(this.#url.href.replace('ws', 'http'), { method: 'POST', credentials: 'include', headers, signal });
+    const { status } = await asked.catch(() => ({}));
+    if (dial !== this.#dial) return;
+    const isRefused = status === 401 || status === 403;
+    const mayHaveRunOut = canRenew && !isNew && (status === 401 || (!status && this.#misses > 4));
+    if (mayHaveRunOut) this.#login.keep(null);
+    if (isRefused && mayHaveRunOut) this.connect();
+    else if (isRefused) this.#end('failed', { code: status, error: status === 401 ? 'unauthorized' : 'forbidden' });
+  }
+
+  /** Wait for another try, or, without `delay`, for a reason to make one. */
+  #rest(detail) {
+    this.#hangUp();
+    if (detail.delay !== undefined) this.#timer = setTimeout(() => this.connect(), detail.delay);
+    this.#set('waiting', detail);
+  }
+
+  #end(state, verdict) {
+    this.#hangUp();
+    this.#verdict = verdict;
+    this.#set(state, { code: verdict.code, reason: verdict.error ?? verdict.reason });
+    for (const id of this.#requests.ids) this.#requests.fail(id, verdict);
+  }
+
+  /** Forget the socket, whatever it says hereafter. What is kept is asked again on the next one. */
+  #hangUp() {
+    const socket = this.#socket;
+    this.#dial += 1;
+    this.#socket = this.#advice = this.#verdict = null;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watchdog);
+    socket?.close(1000);
+    for (const subscription of this.#subscriptions.values()) subscription._cut();
+    this.#requests.cut();
+  }
+
+  #set(state, detail = {}) {
+    this.state = state;
+    this._emit('state', { state, ...detail });
+  }
+
+  // Signs of life
+
+  #watch(delay, then) {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(then, delay);
+  }
+
+  /** The server pings every `ping` seconds (V3). Whoever hears nothing for longer asks, and then takes it for dead. */
+  #expectLife() {
+    this.#watch(this.welcome.ping * 1000 + PROBE_PATIENCE, () => this.#probe());
+  }
+
+  #probe() {
+    if (this.state !== 'ready') return;
+    this.#socket.send('{"action":"ping"}');
+    this.#watch(PROBE_PATIENCE, () => this.#lost(1006, 'no sign of life'));
+  }
+
+  #watchPage() {
+    const wake = () => (this.state === 'waiting' ? this.connect() : this.#probe());
+    watchPage(this.#life.signal, {
+      wake,
+      doubt: () => this.#probe(),
+      network: () => {
+        // A handshake that began without a network may hang.
+        if (this.state === 'connecting') this.#rest({});
+        wake();
+      },
+      // A frozen page can't answer. It leaves, so that the browser may keep it, and comes back when it wakes.
+      sleep: () => {
+        if (this.state !== 'failed' && this.state !== 'closed') this.#rest({ reason: 'the page sleeps' });
+      },
+    });
+  }
+}

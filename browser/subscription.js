@@ -1,0 +1,182 @@
+// One channel as one page hears it.
+
+import { Emitter, FIRST_DELAY, nothing, pause, RealtimeError, whenAborted } from './values.js';
+
+/** States: pending, live, failed, closed. */
+export class Subscription extends Emitter {
+  channel;
+  state = 'pending';
+  /** {epoch, offset} of the last message that came, on channels with a history. */
+  position;
+  /** User id to {info, conns}, with `presence`. */
+  members = new Map();
+  ready;
+  #realtime;
+  #options;
+  #settle;
+  #forget = nothing;
+  #timer = 0;
+  #failures = 0;
+  /** Answers to what was asked before this turn are not listened to any more. */
+  #turn = 0;
+  /** How many missed messages are still to come. */
+  #replay = 0;
+  #wasLive = false;
+
+  constructor(realtime, channel, listener, options) {
+    super();
+    this.channel = channel;
+    this.position = options.since ?? null;
+    this.#realtime = realtime;
+    this.#options = options;
+    this.ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
+    this.ready.catch(nothing);
+    if (listener) this.on('message', listener);
+    this.#forget = whenAborted(options.signal, () => this.close());
+  }
+
+  history(options) {
+    return this.#realtime.history(this.channel, options);
+  }
+
+  presence(options) {
+    return this.#realtime.presence(this.channel, options);
+  }
+
+  close() {
+    this.#end('closed', new RealtimeError({ error: 'unsubscribed' }));
+  }
+
+  // The connection calls what follows.
+
+  /** Ask for the channel, from the last position on. Until that is answered, messages are none of ours. */
+  _join() {
+    this._cut();
+    const turn = this.#turn;
+    const ours = (then) => (value) => turn === this.#turn && then(value);
+    const refused = ours((error) => this.#refused(error));
+    const joined = ours((frame) => this.#joined(frame));
+    const ask = ours((token) => this.#realtime._request(
+      { ...this.#question, token }, { resolve: joined, reject: refused, keep: false },
+    ));
+    const { token } = this.#options;
+    if (typeof token === 'function') Promise.resolve(this.channel).then(token).then(ask, refused);
+    else ask(token);
+  }
+
+  _cut() {
+    this.#turn += 1;
+    clearTimeout(this.#timer);
+    this.#set('pending');
+  }
+
+  _heard(frame) {
+    if (this.state !== 'live') return;
+    const { type, code } = frame;
+    if (type === 'message') this.#message(frame);
+    else if (type === 'join' || type === 'leave') this.#moved(frame);
+    else if (type === 'gap') this.#missed(frame);
+    else if (type === 'unsubscribed' && code) this.#sentAway(new RealtimeError(frame));
+  }
+
+  _fail(error) {
+    this.#end('failed', error);
+  }
+
+  get #question() {
+    const { last, presence } = this.#options;
+    const since = this.position ?? (last ? { last } : undefined);
+    return { action: 'subscribe', channel: this.channel, since, presence };
+  }
+
+  #joined({ epoch, offset, recovered, replay = 0, members }) {
+    const isBack = this.#wasLive;
+    const hasMissed = this.position ? recovered === false : isBack;
+    this.#failures = 0;
+    if (hasMissed && epoch && this.#options.last) {
+      this.#beginAnew();
+      return;
+    }
+    this.#wasLive = true;
+    this.#replay = replay;
+    this.position = epoch ? { epoch, offset: offset - replay } : null;
+    this.#set('live');
+    this.#settle.resolve(this);
+    if (hasMissed) this._emit('reload', epoch ? 'not recovered' : 'no history');
+    else if (isBack) this._emit('recovered', replay);
+    if (members) this.#present(new Map(Object.entries(members)));
+  }
+
+  /** As the first time: the newest ones, and no gap after them. */
+  #beginAnew() {
+    this.position = null;
+    this.#wasLive = false;
+    this._emit('reload', 'not recovered');
+    if (this.state === 'pending') this._join();
+  }
+
+  #message(frame) {
+    const { offset } = frame;
+    if (offset !== undefined && this.position) {
+      if (offset <= this.position.offset) return;
+      if (!this.#replay && offset !== this.position.offset + 1) {
+        this._join();
+        return;
+      }
+      this.#replay -= this.#replay && 1;
+      this.position = { ...this.position, offset };
+    }
+    this._emit('message', frame.payload, frame);
+  }
+
+  #moved({ type, user, info = null, count }) {
+    if (type === 'join') this.members.set(user, { info, conns: 1 });
+    else this.members.delete(user);
+    this._emit(type, { user, info, count });
+    this.#present(this.members);
+  }
+
+  #present(members) {
+    this.members = members;
+    this._emit('presence', members);
+  }
+
+  #missed({ reason }) {
+    if (this.position) this._join();
+    else this._emit('reload', reason);
+  }
+
+  #sentAway(error) {
+    if (error.code < 2500) this._fail(error);
+    else this.#again(pause(FIRST_DELAY, 0));
+  }
+
+  #refused(error) {
+    const hasRunOut = error.code === 109 && typeof this.#options.token === 'function';
+    if (hasRunOut && !this.#failures) this.#again(0);
+    else if (error instanceof RealtimeError && !error.retry) this._fail(error);
+    else this.#again(pause(error.after || FIRST_DELAY, this.#failures));
+  }
+
+  #again(delay) {
+    this._cut();
+    this.#failures += 1;
+    this.#timer = setTimeout(() => this.#realtime.state === 'ready' && this._join(), delay);
+  }
+
+  #end(state, error) {
+    if (this.state === 'failed' || this.state === 'closed') return;
+    this._cut();
+    this.#forget();
+    this.#realtime._left(this, state === 'closed');
+    this.#settle.reject(error);
+    this.#set(state);
+    if (state === 'failed') this._emit('error', error);
+  }
+
+  #set(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this._emit('state', state);
+  }
+}

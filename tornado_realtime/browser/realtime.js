@@ -1,0 +1,647 @@
+// The browser's side of a tornado_realtime server. MIT licence.
+//
+//   import { Realtime } from '/realtime.js';
+//   new Realtime('/ws').subscribe('news', (payload) => console.log(payload));
+//
+// realtime.d.ts says what each part takes and gives. V1 to V8 are sections of docs/realtime-v1.md, the wire.
+// This file is put together by tools/browser.py, of the parts in browser/.
+
+// What all parts share: how long things may take, what went wrong, and who wants to be told.
+
+const PROTOCOL = 'realtime.v1.json';
+
+/** Milliseconds: for a handshake up to its welcome; for the answer to a question whether anybody is there. */
+const DIAL_PATIENCE = 10_000;
+const PROBE_PATIENCE = 5_000;
+/** A connection that was ready for so long was a good one: failures after it are counted anew. */
+const STEADY = 10_000;
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 30_000;
+
+const nothing = () => {};
+
+/** Milliseconds before another try: doubled by each failure, and up to as long again at random (V8). */
+const pause = (base, failures) => Math.min(LONGEST_DELAY, base * 2 ** failures) * (1 + Math.random());
+
+/** Call `then` when `signal` aborts, at once if it has; calling what is returned forgets that. */
+function whenAborted(signal, then) {
+  if (signal?.aborted) then();
+  else signal?.addEventListener('abort', then, { once: true });
+  return () => signal?.removeEventListener('abort', then);
+}
+
+/** What the server, or the network, said instead of doing what was asked. */
+export class RealtimeError extends Error {
+  name = 'RealtimeError';
+
+  constructor({ error, reason, code = 0, retry = false, after = 0 }) {
+    super(error || reason || `closed with ${code}`);
+    Object.assign(this, { code, retry, after });
+  }
+}
+
+class Emitter {
+  #listeners = new Map();
+
+  on(type, listener, { signal } = {}) {
+    const entry = { listener };
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners.add(entry));
+    let forget = nothing;
+    const off = () => {
+      forget();
+      listeners.delete(entry);
+    };
+    forget = whenAborted(signal, off);
+    return off;
+  }
+
+  /** A listener that throws is reported as the page's own mistake, and keeps nobody else from being told. */
+  _emit(type, ...values) {
+    for (const { listener } of [...(this.#listeners.get(type) ?? [])]) {
+      try {
+        listener(...values);
+      } catch (error) {
+        queueMicrotask(() => { throw error; });
+      }
+    }
+  }
+}
+
+// The token that this page shows, where it shows one; cookies need nothing of this.
+
+const base64url = (text) =>
+  btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+    .replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+
+class Login {
+  token = null;
+  /** Whether the server has not let this token in yet. */
+  isNew = true;
+  #give;
+  #end = Infinity;
+  #ticket = '';
+
+  /** @param give the token, a function that gets one, or nothing */
+  constructor(give) {
+    this.#give = give;
+  }
+
+  get canRenew() {
+    return typeof this.#give === 'function';
+  }
+
+  /** What to show. The application is asked only where there is nothing, or when that has run out. */
+  async get() {
+    if (Date.now() > this.#end) this.token = null;
+    if (!this.token && this.#give) this.keep(this.canRenew ? await this.#give() : this.#give);
+    return this.token;
+  }
+
+  keep(token) {
+    this.token = token;
+    this.isNew = true;
+    this.#end = Infinity;
+    this.#ticket = '';
+  }
+
+  /** It was good: for `ttl` seconds, and the way back is open to whoever has the ticket. */
+  accepted({ ttl = Infinity, ticket = this.#ticket }) {
+    this.isNew = false;
+    this.#end = Date.now() + ttl * 1000;
+    this.#ticket = ticket;
+  }
+
+  /** How it travels where no header can be set: among the subprotocols. */
+  get protocols() {
+    return [
+      ...(this.token ? [`bearer.${base64url(this.token)}`] : []),
+      ...(this.#ticket ? [`ticket.${this.#ticket}`] : []),
+    ];
+  }
+
+  get headers() {
+    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+  }
+}
+
+// What was asked and is not answered yet (V2).
+
+
+class Requests {
+  /** By id, in the order in which they were asked. */
+  #waiting = new Map();
+  #lastId = 0;
+
+  /**
+   * `resolve` and `reject` are called in the turn of the answer, so before what comes after it. Without `keep` the
+   * question means nothing on another connection.
+   */
+  add(message, { resolve, reject, keep = true, signal }) {
+    const id = ++this.#lastId;
+    const request = { text: JSON.stringify({ ...message, id }), resolve, reject, keep, forget: nothing };
+    this.#waiting.set(id, request);
+    request.forget = whenAborted(signal, () => {
+      this.#waiting.delete(id);
+      reject(signal.reason);
+    });
+    return id;
+  }
+
+  get ids() {
+    return [...this.#waiting.keys()];
+  }
+
+  /** Send it, unless it is over. What is too long would end the connection, and the next one, too. */
+  send(id, socket, limit) {
+    const request = this.#waiting.get(id);
+    if (!request) return;
+    if (new TextEncoder().encode(request.text).length > limit) this.fail(id, { error: 'limit exceeded', code: 106 });
+    else socket.send(request.text);
+  }
+
+  answer(frame) {
+    if (frame.type === 'error') this.fail(frame.id, frame);
+    else this.#take(frame.id)?.resolve(frame);
+  }
+
+  fail(id, frame) {
+    this.#take(id)?.reject(new RealtimeError(frame));
+  }
+
+  /** The connection is gone, and with it what was asked of it alone. */
+  cut() {
+    for (const [id, { keep }] of [...this.#waiting]) {
+      if (!keep) this.fail(id, { error: 'connection lost', retry: true });
+    }
+  }
+
+  #take(id) {
+    const request = this.#waiting.get(id);
+    request?.forget();
+    this.#waiting.delete(id);
+    return request;
+  }
+}
+
+// What happens to the page itself, where there is one: it goes offline, it is frozen, it wakes.
+
+/** Tell until `signal` aborts. Node and workers have some of these events, or none. */
+function watchPage(signal, { network, doubt, sleep, wake }) {
+  const page = globalThis.document;
+  const watch = (target, type, then) => target?.addEventListener?.(type, then, { signal });
+  watch(globalThis, 'online', network);
+  watch(globalThis, 'offline', doubt);
+  watch(globalThis, 'pagehide', sleep);
+  watch(globalThis, 'pageshow', wake);
+  watch(page, 'freeze', sleep);
+  watch(page, 'resume', wake);
+  watch(page, 'visibilitychange', () => page.visibilityState === 'visible' && wake());
+}
+
+// One channel as one page hears it.
+
+
+/** States: pending, live, failed, closed. */
+class Subscription extends Emitter {
+  channel;
+  state = 'pending';
+  /** {epoch, offset} of the last message that came, on channels with a history. */
+  position;
+  /** User id to {info, conns}, with `presence`. */
+  members = new Map();
+  ready;
+  #realtime;
+  #options;
+  #settle;
+  #forget = nothing;
+  #timer = 0;
+  #failures = 0;
+  /** Answers to what was asked before this turn are not listened to any more. */
+  #turn = 0;
+  /** How many missed messages are still to come. */
+  #replay = 0;
+  #wasLive = false;
+
+  constructor(realtime, channel, listener, options) {
+    super();
+    this.channel = channel;
+    this.position = options.since ?? null;
+    this.#realtime = realtime;
+    this.#options = options;
+    this.ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
+    this.ready.catch(nothing);
+    if (listener) this.on('message', listener);
+    this.#forget = whenAborted(options.signal, () => this.close());
+  }
+
+  history(options) {
+    return this.#realtime.history(this.channel, options);
+  }
+
+  presence(options) {
+    return this.#realtime.presence(this.channel, options);
+  }
+
+  close() {
+    this.#end('closed', new RealtimeError({ error: 'unsubscribed' }));
+  }
+
+  // The connection calls what follows.
+
+  /** Ask for the channel, from the last position on. Until that is answered, messages are none of ours. */
+  _join() {
+    this._cut();
+    const turn = this.#turn;
+    const ours = (then) => (value) => turn === this.#turn && then(value);
+    const refused = ours((error) => this.#refused(error));
+    const joined = ours((frame) => this.#joined(frame));
+    const ask = ours((token) => this.#realtime._request(
+      { ...this.#question, token }, { resolve: joined, reject: refused, keep: false },
+    ));
+    const { token } = this.#options;
+    if (typeof token === 'function') Promise.resolve(this.channel).then(token).then(ask, refused);
+    else ask(token);
+  }
+
+  _cut() {
+    this.#turn += 1;
+    clearTimeout(this.#timer);
+    this.#set('pending');
+  }
+
+  _heard(frame) {
+    if (this.state !== 'live') return;
+    const { type, code } = frame;
+    if (type === 'message') this.#message(frame);
+    else if (type === 'join' || type === 'leave') this.#moved(frame);
+    else if (type === 'gap') this.#missed(frame);
+    else if (type === 'unsubscribed' && code) this.#sentAway(new RealtimeError(frame));
+  }
+
+  _fail(error) {
+    this.#end('failed', error);
+  }
+
+  get #question() {
+    const { last, presence } = this.#options;
+    const since = this.position ?? (last ? { last } : undefined);
+    return { action: 'subscribe', channel: this.channel, since, presence };
+  }
+
+  #joined({ epoch, offset, recovered, replay = 0, members }) {
+    const isBack = this.#wasLive;
+    const hasMissed = this.position ? recovered === false : isBack;
+    this.#failures = 0;
+    if (hasMissed && epoch && this.#options.last) {
+      this.#beginAnew();
+      return;
+    }
+    this.#wasLive = true;
+    this.#replay = replay;
+    this.position = epoch ? { epoch, offset: offset - replay } : null;
+    this.#set('live');
+    this.#settle.resolve(this);
+    if (hasMissed) this._emit('reload', epoch ? 'not recovered' : 'no history');
+    else if (isBack) this._emit('recovered', replay);
+    if (members) this.#present(new Map(Object.entries(members)));
+  }
+
+  /** As the first time: the newest ones, and no gap after them. */
+  #beginAnew() {
+    this.position = null;
+    this.#wasLive = false;
+    this._emit('reload', 'not recovered');
+    if (this.state === 'pending') this._join();
+  }
+
+  #message(frame) {
+    const { offset } = frame;
+    if (offset !== undefined && this.position) {
+      if (offset <= this.position.offset) return;
+      if (!this.#replay && offset !== this.position.offset + 1) {
+        this._join();
+        return;
+      }
+      this.#replay -= this.#replay && 1;
+      this.position = { ...this.position, offset };
+    }
+    this._emit('message', frame.payload, frame);
+  }
+
+  #moved({ type, user, info = null, count }) {
+    if (type === 'join') this.members.set(user, { info, conns: 1 });
+    else this.members.delete(user);
+    this._emit(type, { user, info, count });
+    this.#present(this.members);
+  }
+
+  #present(members) {
+    this.members = members;
+    this._emit('presence', members);
+  }
+
+  #missed({ reason }) {
+    if (this.position) this._join();
+    else this._emit('reload', reason);
+  }
+
+  #sentAway(error) {
+    if (error.code < 2500) this._fail(error);
+    else this.#again(pause(FIRST_DELAY, 0));
+  }
+
+  #refused(error) {
+    const hasRunOut = error.code === 109 && typeof this.#options.token === 'function';
+    if (hasRunOut && !this.#failures) this.#again(0);
+    else if (error instanceof RealtimeError && !error.retry) this._fail(error);
+    else this.#again(pause(error.after || FIRST_DELAY, this.#failures));
+  }
+
+  #again(delay) {
+    this._cut();
+    this.#failures += 1;
+    this.#timer = setTimeout(() => this.#realtime.state === 'ready' && this._join(), delay);
+  }
+
+  #end(state, error) {
+    if (this.state === 'failed' || this.state === 'closed') return;
+    this._cut();
+    this.#forget();
+    this.#realtime._left(this, state === 'closed');
+    this.#settle.reject(error);
+    this.#set(state);
+    if (state === 'failed') this._emit('error', error);
+  }
+
+  #set(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this._emit('state', state);
+  }
+}
+
+// One connection that comes back by itself, and what a page asks over it.
+
+
+/** A name for one publication, so that sending it again does not publish it again. Plain http has this, too. */
+const freshKey = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
+
+/** States: connecting, ready, waiting, failed, closed. */
+export class Realtime extends Emitter {
+  state = 'waiting';
+  /** What the server said of the connection (V3). */
+  welcome = null;
+  #url;
+  #options;
+  #login;
+  #subscriptions = new Map();
+  #requests = new Requests();
+  #socket = null;
+  /** A number for each try; what belongs to an older one is over. */
+  #dial = 0;
+  #timer = 0;
+  #watchdog = 0;
+  #failures = 0;
+  /** How many handshakes in a row came to nothing. */
+  #misses = 0;
+  #readyAt = 0;
+  /** The server's `disconnect`, which precedes its close. */
+  #advice = null;
+  /** Why it failed or was closed: what is asked then is answered with it. */
+  #verdict = null;
+  #life = new AbortController();
+
+  constructor(url = '/ws', options = {}) {
+    super();
+    this.#url = new URL(url, globalThis.location?.href);
+    this.#url.protocol = this.#url.protocol.replace('http', 'ws');
+    this.#options = options;
+    this.#login = new Login(options.token);
+    this.#watchPage();
+    this.#life.signal.addEventListener('abort', whenAborted(options.signal, () => this.close()));
+    // Not before whoever makes it has said what else they want: listeners, and the first channels.
+    queueMicrotask(() => this.connect());
+  }
+
+  subscribe(channel, listener, options = {}) {
+    if (this.#subscriptions.has(channel)) throw new Error(`already subscribed to ${channel}: use its on()`);
+    const subscription = new Subscription(this, channel, listener, options);
+    if (this.state === 'closed') subscription._fail(new RealtimeError(this.#verdict));
+    if (subscription.state !== 'pending') return subscription;
+    this.#subscriptions.set(channel, subscription);
+    if (this.state === 'ready') subscription._join();
+    return subscription;
+  }
+
+  async publish(channel, payload, { echo, token, key = freshKey(), signal } = {}) {
+    const { epoch, offset } = await this.#ask({ action: 'publish', channel, payload, echo, token, key }, { signal });
+    return { key, position: epoch ? { epoch, offset } : null };
+  }
+
+  async history(channel, { since, last, limit, reverse, signal } = {}) {
+    const from = last ? { last } : since;
+    const answer = await this.#ask({ action: 'history', channel, since: from, limit, reverse }, { signal });
+    const { items, more = false, epoch, offset } = answer;
+    return { items, more, position: { epoch, offset } };
+  }
+
+  async presence(channel, { signal } = {}) {
+    const { members, count } = await this.#ask({ action: 'presence', channel }, { signal });
+    return { members: new Map(Object.entries(members)), count };
+  }
+
+  /** Show the server a login that lasts longer: `token`, or what the option `token` gives now. */
+  async refresh(token = null) {
+    this.#login.keep(token);
+    const shown = await this.#login.get() ?? undefined;
+    this.#login.accepted(await this.#ask({ action: 'refresh', token: shown }, { keep: false }));
+  }
+
+  /** Try now instead of later; also after a failure, when there is reason to hope. */
+  connect() {
+    if (this.state !== 'waiting' && this.state !== 'failed') return;
+    this.#hangUp();
+    this.#set('connecting');
+    const dial = this.#dial;
+    const ours = (then) => (value) => dial === this.#dial && then(value);
+    this.#login.get().then(ours(() => this.#open())).catch(ours((error) => this.#lost(0, `${error?.message ?? error}`)));
+  }
+
+  close() {
+    if (this.state !== 'closed') this.#end('closed', { error: 'closed' });
+    this.#life.abort();
+    for (const subscription of [...this.#subscriptions.values()]) subscription.close();
+  }
+
+  // Subscriptions call what follows.
+
+  _request(message, options) {
+    const id = this.#requests.add(message, options);
+    if (this.state === 'ready') this.#send(id);
+    else if (this.#verdict) this.#requests.fail(id, this.#verdict);
+  }
+
+  _left(subscription, tell) {
+    const { channel } = subscription;
+    if (this.#subscriptions.get(channel) !== subscription) return;
+    this.#subscriptions.delete(channel);
+    if (tell && this.state === 'ready') this.#socket.send(JSON.stringify({ action: 'unsubscribe', channel }));
+  }
+
+  #ask(message, options) {
+    return new Promise((resolve, reject) => this._request(message, { resolve, reject, ...options }));
+  }
+
+  #send(id) {
+    this.#requests.send(id, this.#socket, this.welcome.limits.frame);
+  }
+
+  // A connection: dialled, welcomed, heard, lost.
+
+  #open() {
+    const { WebSocket = globalThis.WebSocket } = this.#options;
+    const socket = new WebSocket(this.#url.href, [PROTOCOL, ...this.#login.protocols]);
+    this.#socket = socket;
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#heard(JSON.parse(data));
+    socket.onclose = ({ code, reason }) => socket === this.#socket && this.#lost(code, reason);
+    this.#watch(DIAL_PATIENCE, () => this.#lost(1006, 'no answer'));
+  }
+
+  #heard(frame) {
+    const { type } = frame;
+    if (type === 'welcome') this.#welcomed(frame);
+    if (this.state !== 'ready') return;
+    this.#expectLife();
+    if (frame.id !== undefined) this.#requests.answer(frame);
+    else if (type === 'ping') this.#socket.send('{"action":"pong"}');
+    else if (type === 'disconnect') this.#advice = frame;
+    else if (type === 'expiring') this.#expiring(frame);
+    else if (type === 'error') this._emit('error', new RealtimeError(frame));
+    else this.#subscriptions.get(frame.channel)?._heard(frame);
+  }
+
+  #welcomed(frame) {
+    const asked = this.#requests.ids;
+    this.welcome = frame;
+    this.#login.accepted(frame);
+    this.#misses = 0;
+    this.#readyAt = performance.now();
+    this.state = 'ready';
+    for (const subscription of [...this.#subscriptions.values()]) subscription._join();
+    // What was asked on the last connection, or while there was none; a publication is known by its key.
+    for (const id of asked) this.#send(id);
+    this.#set('ready');
+  }
+
+  /** The login is about to run out. Where that can't be helped, a close with 4110 follows (V6). */
+  #expiring(frame) {
+    this._emit('expiring', frame.in);
+    if (this.#login.canRenew) this.refresh().catch((error) => this._emit('error', error));
+  }
+
+  #lost(code, reason) {
+    const advice = this.#advice ?? {};
+    const wasReady = this.state === 'ready';
+    if (wasReady && performance.now() - this.#readyAt > STEADY) this.#failures = 0;
+    if (code === 4110) this.#login.keep(null);
+    if (advice.reconnect === false || (code >= 4000 && code < 4100)) {
+      this.#end('failed', { ...advice, code, reason });
+      return;
+    }
+    this.#rest({ code, reason, delay: this.#delay(code, advice.after) });
+    if (!wasReady && code) this.#wonder();
+  }
+
+  #delay(code, after) {
+    const usual = code >= 4100 && code < 4200 ? 2 * FIRST_DELAY : FIRST_DELAY;
+    const first = after ?? usual;
+    return pause(this.#failures ? first || usual : first, this.#failures++);
+  }
+
+  /**
+   * Browsers hide why a handshake failed, but a plain request to the same address is told, if it is of this origin.
+   * Not after each failure: the server judges that request as it judges handshakes.
+   */
+  async #wonder() {
+    const { headers, isNew, canRenew, token } = this.#login;
+    const isDue = this.#misses++ % 4 === 0;
+    if (!isDue && !(token && isNew)) return;
+    const dial = this.#dial;
+    const signal = AbortSignal.timeout(DIAL_PATIENCE);
+    const asked = fetch(this.#url.href.replace('ws', 'http'), { method: 'POST', credentials: 'include', headers, signal });
+    const { status } = await asked.catch(() => ({}));
+    if (dial !== this.#dial) return;
+    const isRefused = status === 401 || status === 403;
+    const mayHaveRunOut = canRenew && !isNew && (status === 401 || (!status && this.#misses > 4));
+    if (mayHaveRunOut) this.#login.keep(null);
+    if (isRefused && mayHaveRunOut) this.connect();
+    else if (isRefused) this.#end('failed', { code: status, error: status === 401 ? 'unauthorized' : 'forbidden' });
+  }
+
+  /** Wait for another try, or, without `delay`, for a reason to make one. */
+  #rest(detail) {
+    this.#hangUp();
+    if (detail.delay !== undefined) this.#timer = setTimeout(() => this.connect(), detail.delay);
+    this.#set('waiting', detail);
+  }
+
+  #end(state, verdict) {
+    this.#hangUp();
+    this.#verdict = verdict;
+    this.#set(state, { code: verdict.code, reason: verdict.error ?? verdict.reason });
+    for (const id of this.#requests.ids) this.#requests.fail(id, verdict);
+  }
+
+  /** Forget the socket, whatever it says hereafter. What is kept is asked again on the next one. */
+  #hangUp() {
+    const socket = this.#socket;
+    this.#dial += 1;
+    this.#socket = this.#advice = this.#verdict = null;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watchdog);
+    socket?.close(1000);
+    for (const subscription of this.#subscriptions.values()) subscription._cut();
+    this.#requests.cut();
+  }
+
+  #set(state, detail = {}) {
+    this.state = state;
+    this._emit('state', { state, ...detail });
+  }
+
+  // Signs of life
+
+  #watch(delay, then) {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(then, delay);
+  }
+
+  /** The server pings every `ping` seconds (V3). Whoever hears nothing for longer asks, and then takes it for dead. */
+  #expectLife() {
+    this.#watch(this.welcome.ping * 1000 + PROBE_PATIENCE, () => this.#probe());
+  }
+
+  #probe() {
+    if (this.state !== 'ready') return;
+    this.#socket.send('{"action":"ping"}');
+    this.#watch(PROBE_PATIENCE, () => this.#lost(1006, 'no sign of life'));
+  }
+
+  #watchPage() {
+    const wake = () => (this.state === 'waiting' ? this.connect() : this.#probe());
+    watchPage(this.#life.signal, {
+      wake,
+      doubt: () => this.#probe(),
+      network: () => {
+        // A handshake that began without a network may hang.
+        if (this.state === 'connecting') this.#rest({});
+        wake();
+      },
+      // A frozen page can't answer. It leaves, so that the browser may keep it, and comes back when it wakes.
+      sleep: () => {
+        if (this.state !== 'failed' && this.state !== 'closed') this.#rest({ reason: 'the page sleeps' });
+      },
+    });
+  }
+}
