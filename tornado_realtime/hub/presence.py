@@ -320,7 +320,7 @@ class Presence:
         listing = room.roster.listing
         if listing is not None:
             room.unlisted.clear()
-            self._fanout.tell(channel, room.listeners, lambda wire: wire.present(channel, listing))
+            self._fanout.tell(channel, room.listeners, lambda wire: wire.listed(channel, listing))
 
     def _count(self, channel: str, room: _Room) -> None:
         """Tell how many are there, but not too often: now, or with a beat."""

@@ -124,13 +124,17 @@ class Wire(ABC):
         return None
 
     def present(self, channel: str, listing: Listing, name: Id | None = None) -> bytes | None:
-        """The frame that says who is present; None, as here, when this wire has no words for it.
+        """The frame that tells one client who is present; None, as here, when this wire has no words for it.
 
         Args:
             channel: Where.
             listing: Who, or how many.
             name: The request that it answers; None if nobody asked.
         """
+        return None
+
+    def listed(self, channel: str, listing: Listing) -> bytes | None:
+        """The frame that tells everybody who is present, or how many; None as for ``present``."""
         return None
 
     def came(self, channel: str, member: Member, count: int) -> bytes | None:

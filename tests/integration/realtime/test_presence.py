@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.presence_world import come, come_raw, listen, present, telling
 from tests.support.realtime_world import serving, until
+from tests.support.sse_world import open_stream
 from tests.support.v1_world import V1Client
 from tornado_realtime.members import Member
 from tornado_realtime.realtime import Realtime
@@ -298,5 +299,22 @@ def test_a_stop_tells_nobody_that_the_others_leave() -> None:
             for client in (ada, bob):
                 assert await client.socket.closed_with() == (4200, "shutdown")
             await closing
+
+    run(main())
+
+
+def test_event_streams_are_present_and_may_listen() -> None:
+    async def main() -> None:
+        async with serving(telling(presence=["on", "2"])) as world:
+            stream = await open_stream(world, "/sse?channel=chat&presence=true", "X-User: ada")
+            ack = await stream.hear()
+            assert (ack["type"], ack["count"], ack["members"]) == ("subscribed", 1, present("ada"))
+            bob, ack = await listen(world, "bob")
+            assert ack["members"] == present("ada", "bob")
+            assert await stream.hear() == join("bob", 2)
+            await come(world, "cid", "chat")
+            assert await stream.hear() == {"type": "presence", "channel": "chat", "count": 3, "more": True}
+            stream.socket.vanish()
+            assert (await bob.hear())["count"] == 3
 
     run(main())

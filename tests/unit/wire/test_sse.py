@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.sse_world import read_event
+from tornado_realtime.members import Listing, Member
 from tornado_realtime.publication import Position, Publication
 from tornado_realtime.wire.frames import close_frame, text_frame
 from tornado_realtime.wire.sse import (
@@ -54,12 +55,21 @@ def test_nothing_breaks_out_of_its_line(channel: str, position: Position, data: 
     )
 
 
+CROWD = Listing(900, None, more=True)
+
+
 def test_what_is_told_to_many_is_an_event_from_the_beginning() -> None:
     span = (Position("e", 1), Position("e", 3))
     for text, frame in (
         (EVENTS.missed("news"), V1.missed("news")),
         (EVENTS.lost("news", span), V1.lost("news", span)),
         (EVENTS.lost("news", None), V1.lost("news", None)),
+        (
+            EVENTS.listed("news", Listing(900, None, more=True)),
+            V1.listed("news", Listing(900, None, more=True)),
+        ),
+        (EVENTS.came("news", Member("u"), 2), V1.came("news", Member("u"), 2)),
+        (EVENTS.went("news", "u", 1), V1.went("news", "u", 1)),
     ):
         event = read_event(text.decode())
         assert (event.name, text_frame(event.data.encode())) == ("control", frame)

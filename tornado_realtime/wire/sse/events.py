@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tornado_realtime.members import Listing, Member
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.frames import TEXT_HEAD, Span
 from tornado_realtime.wire.sse.cursor import place_of
@@ -77,6 +78,18 @@ class EventsWire(V1Wire):
     def lost(self, channel: str, span: Span | None) -> bytes:
         """See Wire."""
         return control(text_of(super().lost(channel, span)))
+
+    def listed(self, channel: str, listing: Listing) -> bytes:
+        """See Wire."""
+        return control(text_of(super().listed(channel, listing)))
+
+    def came(self, channel: str, member: Member, count: int) -> bytes:
+        """See Wire."""
+        return control(text_of(super().came(channel, member, count)))
+
+    def went(self, channel: str, user: str, count: int) -> bytes:
+        """See Wire."""
+        return control(text_of(super().went(channel, user, count)))
 
 
 EVENTS = EventsWire(has_ids=True)

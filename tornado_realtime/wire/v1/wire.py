@@ -156,8 +156,12 @@ class V1Wire(Wire):
     # -- who is present ------------------------------------------------------------------------------
 
     def present(self, channel: str, listing: Listing, name: Id | None = None) -> bytes:
-        """Who is present, or how many; the answer to a request, or news (V9)."""
+        """Who is present, or how many, for one client (V9)."""
         return _frame("presence", name, channel, *_listing(listing))
+
+    def listed(self, channel: str, listing: Listing) -> bytes:
+        """The news of who is present, for everybody who listens (V9)."""
+        return self.present(channel, listing)
 
     def came(self, channel: str, member: Member, count: int) -> bytes:
         """The news that somebody came (V9)."""
