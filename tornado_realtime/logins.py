@@ -88,6 +88,7 @@ def make_authenticator(
         tickets=tickets,
         revocations=revocations,
         counters=metrics.counters,
+        path=settings.prefix + settings.socket_path,
     )
 
 

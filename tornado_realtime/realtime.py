@@ -34,8 +34,8 @@ from tornado_realtime.brokers.base import Broker
 from tornado_realtime.caddyfile import parse_block
 from tornado_realtime.carriers import check_broker, make_broker
 from tornado_realtime.channels import BAD_NAME, is_good_name
+from tornado_realtime.connection import Connection
 from tornado_realtime.errors import (
-    AuthRefusedError,
     AuthUnavailableError,
     BrokerClosedError,
     ConfigError,
@@ -50,8 +50,8 @@ from tornado_realtime.handlers.entrance import SocketDoor
 from tornado_realtime.handlers.internal import InternalRule
 from tornado_realtime.handlers.routes import RouteTable
 from tornado_realtime.hub import Hub
-from tornado_realtime.hub.talk import TokenLogin
 from tornado_realtime.logins import make_authenticator, make_authorizer, make_tickets, read_keys
+from tornado_realtime.peers import is_within
 from tornado_realtime.publication import Publication
 from tornado_realtime.settings import (
     Settings,
@@ -405,24 +405,20 @@ class Realtime:
             limits_of(self.settings),
             authorizer=self._make_authorizer(),
             quotas=quotas_of(self.settings),
-            token_login=self._token_login,
+            renew=self._renew,
             presence_delay=self.settings.presence_delay,
         )
 
-    @property
-    def _token_login(self) -> TokenLogin | None:
-        """How clients prolong their logins, where tokens are read here."""
-        if self.settings.jwt is None or self._authenticate is not None:
-            return None
-        return self._read_token
-
-    async def _read_token(self, token: str) -> User:
+    async def _renew(self, token: str, connection: Connection) -> User:
+        """Who a token says it is that a client shows to prolong its login."""
         if self._login is None:
             raise AuthUnavailableError("the realtime instance is closed")
-        user = await self._login.read_token(token)
-        if self.revocations.refuses(user):
-            raise AuthRefusedError("the login was revoked", "revoked")
-        return user
+        visitor, peer = connection.user.visitor, connection.peer
+        if visitor is not None:
+            peer = visitor.address
+        elif is_within(peer, self.settings.trusted_proxies):
+            peer = ""  # whom it spoke for is not kept
+        return await self._login.renew(token, peer)
 
     def _make_authorizer(self) -> Authorizer:
         self._authorizer = make_authorizer(self.settings, self._keys, self._authorize)

@@ -217,7 +217,7 @@ class TunedRealtime(Realtime):
             poller,
             self._make_authorizer(),
             quotas_of(self.settings),
-            self._token_login,
+            self._renew,
             presence_delay=self.settings.presence_delay,
         )
 

@@ -52,7 +52,7 @@ class V1Client:
 async def open_v1(world: World, *channels: str, fields: Sequence[str] = (PROTOCOL,)) -> V1Client:
     """A client after its welcome, subscribed to ``channels``."""
     socket = await world.connect()
-    answer = await socket.request("GET", "/ws", *UPGRADE, *fields)
+    answer = await socket.request("GET", world.realtime.socket_path, *UPGRADE, *fields)
     assert answer.status == 101, answer
     assert answer.header("Sec-WebSocket-Protocol") == "realtime.v1.json"
     client = V1Client(socket, (await socket.text()).decode())

@@ -10,6 +10,7 @@ from tornado_realtime.auth.base import Authenticator
 from tornado_realtime.auth.credentials import shown_token, shows_nothing
 from tornado_realtime.auth.endpoint import peer_of
 from tornado_realtime.auth.jwt import TokenReader
+from tornado_realtime.auth.renewal import renewal_request
 from tornado_realtime.auth.revocations import Revocations
 from tornado_realtime.auth.tickets import Tickets
 from tornado_realtime.auth.user import ANONYMOUS, User
@@ -34,6 +35,7 @@ class Login:
         tickets: Reads resume tickets; None if there are none.
         revocations: Whose logins do not count any more; nobody's when left out.
         counters: Where refusals are counted; its own when left out.
+        path: Where clients connect; what an application is told that is asked about a later token.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Login:
         tickets: Tickets | None = None,
         revocations: Revocations | None = None,
         counters: Counters | None = None,
+        path: str = "/",
     ) -> None:
         self._tokens = tokens
         self._application = application
@@ -54,6 +57,7 @@ class Login:
         self._tickets = tickets
         self._revocations = revocations if revocations is not None else Revocations()
         self._counters = counters if counters is not None else Counters()
+        self._path = path
 
     async def authenticate(self, request: HTTPServerRequest) -> User:
         """See Authenticator."""
@@ -78,16 +82,27 @@ class Login:
         if self._application is not None:
             self._application.forget(user)
 
-    async def read_token(self, token: str) -> User:
+    async def renew(self, token: str, address: str) -> User:
         """The user that a token names which a client shows later, to prolong its login.
 
+        Where tokens are not read here, the application is asked as it would be about a handshake that shows
+        this token and no cookie.
+
+        Args:
+            token: As shown.
+            address: The visitor's; empty if it is not known.
+
         Raises:
-            AuthRefusedError: It is not valid, or tokens are not read here.
-            AuthUnavailableError: Its key cannot be fetched now.
+            AuthError: See Authenticator.
         """
-        if self._tokens is None:
-            raise AuthRefusedError("tokens are not read here", "token")
-        return await self._tokens.read(token)
+        if self._tokens is not None:
+            user = await self._tokens.read(token)
+        else:
+            assert self._application is not None  # one of the two is there
+            user = await self._application.authenticate(renewal_request(token, address, self._path))
+        if self._revocations.refuses(user):
+            raise AuthRefusedError("the login was revoked", "revoked")
+        return user
 
     def close(self) -> None:
         """See Authenticator."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tornado.httputil import HTTPHeaders
 
@@ -56,3 +56,8 @@ class Visitor:
         """The visitor of a request; see ``visitor_headers``."""
         headers = visitor_headers(given, peer, trusted)
         return Visitor(tuple(headers.get_all()), headers.get("X-Real-IP", ""))
+
+    def showing(self, token: str) -> Visitor:
+        """The same visitor with a newer login."""
+        others = (line for line in self.headers if line[0] != "Authorization")
+        return replace(self, headers=(("Authorization", f"Bearer {token}"), *others))

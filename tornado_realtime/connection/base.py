@@ -135,6 +135,11 @@ class Connection(ABC):
             early: What the peer sent right behind its handshake, read already.
         """
 
+    @property
+    def peer(self) -> str:
+        """Address of the socket's other end; empty if that is not known, or a Unix socket."""
+        return ""
+
     # -- out ---------------------------------------------------------------------------------------
 
     def offer(self, batch: Batch) -> None:

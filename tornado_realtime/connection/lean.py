@@ -33,6 +33,15 @@ def tune(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
 
 
+def peer_of(sock: socket.socket) -> str:
+    """Address of a socket's other end; empty for a Unix socket, or if it is gone."""
+    try:
+        name = sock.getpeername()
+    except OSError:
+        return ""
+    return str(name[0]) if isinstance(name, tuple) and name else ""
+
+
 class LeanConnection(Connection):
     """One client on a descriptor of its own, which it owns and closes."""
 
@@ -54,6 +63,17 @@ class LeanConnection(Connection):
         self._owner.begun(self)
         if early:
             self.receive(early)
+
+    @property
+    def peer(self) -> str:
+        """See Connection."""
+        if self._fd < 0:
+            return ""
+        sock = socket.socket(fileno=self._fd)
+        try:
+            return peer_of(sock)
+        finally:
+            sock.detach()
 
     def on_readable(self) -> None:
         """Read once; what is left comes in the next turn."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tornado.iostream import IOStream, StreamClosedError
 
 from tornado_realtime.connection.base import READ_BYTES, Connection, Owner, Phase
+from tornado_realtime.connection.lean import peer_of
 
 if TYPE_CHECKING:
     from tornado_realtime.wire.base import Wire
@@ -39,6 +40,11 @@ class StreamConnection(Connection):
         if early:
             self.receive(early)
         self._read()
+
+    @property
+    def peer(self) -> str:
+        """See Connection."""
+        return "" if self._stream.closed() else peer_of(self._stream.socket)
 
     def _read(self) -> None:
         """Read once; what is left comes in the next turn, since a future calls back in the next turn."""

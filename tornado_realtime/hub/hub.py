@@ -18,7 +18,7 @@ from tornado_realtime.hub.presence import Presence
 from tornado_realtime.hub.receipts import Receipts
 from tornado_realtime.hub.refusals import RefusalLog
 from tornado_realtime.hub.slow import LossLog
-from tornado_realtime.hub.talk import Talk, TokenLogin
+from tornado_realtime.hub.talk import Renew, Talk
 from tornado_realtime.hub.turns import LoopTurns
 from tornado_realtime.hub.users import Users
 from tornado_realtime.metrics import Gauge, Registry
@@ -64,7 +64,7 @@ class Hub:
         poller: Another poller than the platform's best.
         authorizer: Decides who may subscribe to what, and publish; without one everybody may subscribe.
         quotas: How many connections there may be; without them any number.
-        token_login: Reads tokens by which clients prolong their logins.
+        renew: Tells whose the tokens are by which clients prolong their logins; without it they cannot.
         presence_delay: Seconds for which users are present after their last connection.
 
     Attributes:
@@ -85,7 +85,7 @@ class Hub:
         poller: Poller | None = None,
         authorizer: Authorizer | None = None,
         quotas: Quotas | None = None,
-        token_login: TokenLogin | None = None,
+        renew: Renew | None = None,
         presence_delay: float = 5.0,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -113,7 +113,7 @@ class Hub:
         )
         sessions = Sessions(broker.node_id)
         features = ("presence",) if broker.traits.has_presence else ()
-        self._talk = Talk(self, self._heart, limits, self._counters, token_login, sessions.of, features)
+        self._talk = Talk(self, self._heart, limits, self._counters, renew, sessions.of, features)
         self.posts = Posts(self, self._talk.find, sessions, self.nodes)
         self.directory = Directory(self, self.nodes, broker.node_id)
         self.presence = Presence(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado_realtime.connection import Phase
 from tornado_realtime.errors import (
+    AuthBusyError,
     AuthError,
     AuthRefusedError,
     BrokerClosedError,
@@ -39,8 +40,8 @@ MOST_ERRORS = 100
 ERROR_SECONDS = 60.0
 NAME_BYTES = 9
 
-TokenLogin = Callable[[str], Awaitable[Any]]
-"""Who a token says it is; raises AuthError."""
+Renew = Callable[[str, "Connection"], Awaitable[Any]]
+"""Who a token says it is that the client of a connection shows; raises AuthError."""
 
 
 class Host(Protocol):
@@ -71,7 +72,7 @@ class Talk:
         heart: Pings, and knows when logins run out.
         limits: Bounds of one client.
         counters: Where to count.
-        login: Reads tokens, for logins that are prolonged; None if tokens are not read here.
+        renew: Tells whose a token is that prolongs a login; None if none can be.
         session_of: By what a client that talks by other requests is known again, by its public name.
         features: What clients are told that this server can do, beyond publishing and logins.
     """
@@ -82,7 +83,7 @@ class Talk:
         heart: Heart,
         limits: Limits,
         counters: Counters,
-        login: TokenLogin | None = None,
+        renew: Renew | None = None,
         session_of: Callable[[str], str] | None = None,
         features: Sequence[str] = (),
     ) -> None:
@@ -91,8 +92,8 @@ class Talk:
         self._heart = heart
         self._limits = limits
         self._counters = counters
-        self._login = login
-        self._features = (*features, "publish", *(() if login is None else ("refresh",)))
+        self._renew = renew
+        self._features = (*features, "publish", *(() if renew is None else ("refresh",)))
         self._clock = asyncio.get_running_loop().time
         self._names: dict[Connection, str] = {}
         self._connections: dict[str, Connection] = {}
@@ -181,12 +182,12 @@ class Talk:
             self._refresh(connection, command)
 
     def _refresh(self, connection: Connection, command: Refresh) -> None:
-        if self._login is None:
+        if self._renew is None:
             self.failed(connection, command, codes.NOT_AVAILABLE)
         elif connection in self._refreshing:
             self.failed(connection, command, codes.BUSY)
         else:
-            refreshing = asyncio.ensure_future(self._read(connection, command, self._login))
+            refreshing = asyncio.ensure_future(self._read(connection, command, self._renew))
             self._refreshing[connection] = refreshing
             refreshing.add_done_callback(partial(self._read_through, connection))
 
@@ -194,17 +195,19 @@ class Talk:
         if self._refreshing.get(connection) is refreshing:
             del self._refreshing[connection]
 
-    async def _read(self, connection: Connection, command: Refresh, login: TokenLogin) -> None:
-        """Read a token, and prolong the login if it is the same user's."""
+    async def _read(self, connection: Connection, command: Refresh, renew: Renew) -> None:
+        """Have a token read, and prolong the login if it is the same user's."""
         try:
-            user = await login(command.token)
+            user = await renew(command.token, connection)
         except AuthRefusedError as error:
             fault = codes.TOKEN_EXPIRED if error.kind == "expired" else codes.UNAUTHORIZED
             self.failed(connection, command, fault)
+        except AuthBusyError as error:
+            self.failed(connection, command, codes.BUSY, int(error.retry_after * 1000))
         except AuthError:
             self.failed(connection, command, codes.INTERNAL)
         except Exception:
-            logger.exception("a token could not be read")
+            logger.exception("a login could not be prolonged")
             self.failed(connection, command, codes.INTERNAL)
         else:
             self._prolong(connection, command, user)
@@ -214,7 +217,9 @@ class Talk:
             self.failed(connection, command, codes.UNAUTHORIZED)
             return
         visitor = connection.user.visitor
-        connection.user = user if visitor is None else replace(user, visitor=visitor)
+        # Whoever is asked about channels later is told of the login that counts now.
+        told = None if visitor is None else visitor.showing(command.token)
+        connection.user = user if told is None else replace(user, visitor=told)
         self._heart.renewed(connection, login_end(user, self._clock()))
         connection.send(V1.refreshed(command, self._ttl(connection)))
         self._host.renewed(connection)

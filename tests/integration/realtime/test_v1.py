@@ -81,7 +81,7 @@ def test_each_connection_has_a_name_of_its_own_and_only_known_users_are_named() 
             assert one.name != two.name
             assert "user" not in one.welcome
             assert "ttl" not in one.welcome
-            assert one.welcome["features"] == ["publish"]
+            assert one.welcome["features"] == ["publish", "refresh"]
 
     asyncio.run(main())
 
@@ -382,15 +382,6 @@ def test_one_refresh_at_a_time() -> None:
             await client.socket.send(b"".join(frames))
             answers = [await client.hear(), await client.hear()]
             assert [(answer["id"], answer.get("code")) for answer in answers] == [(2, 111), (1, None)]
-
-    asyncio.run(main())
-
-
-def test_a_client_without_tokens_cannot_prolong() -> None:
-    async def main() -> None:
-        async with serving(realtime()) as world:
-            client = await open_v1(world)
-            assert (await client.ask("refresh", id=1, token="x"))["code"] == 108
 
     asyncio.run(main())
 

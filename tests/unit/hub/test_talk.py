@@ -49,7 +49,7 @@ class Desk:
         self.talk = Talk(self.host, Heart(loop), Limits(), Counters(), self.login)
         self.connection = ScriptedConnection(NotingOwner(), wire=V1, user=User("u1"))
 
-    async def login(self, token: str) -> User:
+    async def login(self, token: str, connection: Connection) -> User:
         self.asked.append(asyncio.get_running_loop().create_future())
         return await self.asked[-1]
 
@@ -136,6 +136,6 @@ def test_a_reader_that_breaks_is_an_internal_error(caplog: Any) -> None:
             await asyncio.sleep(0)
         assert desk.connection.sent == V1.failed(command, codes.INTERNAL)
         assert not desk.talk._refreshing
-        assert [record.getMessage() for record in caplog.records] == ["a token could not be read"]
+        assert [record.getMessage() for record in caplog.records] == ["a login could not be prolonged"]
 
     run(main())
