@@ -16,6 +16,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HELP: Mapping[str, str] = {
     "connections_opened": "WebSocket connections opened since the start.",
     "publications": "Publications that reached this node, whoever made them.",
+    "publications_repeated": "Publications that were not made again, as they came under a known key.",
     "publications_uncarried": "Publications that a wire could not carry, such as text that is no JSON.",
     "deliveries": "Frames of publications offered to subscribers.",
     "delivered_bytes": "Bytes of those frames.",
@@ -80,6 +81,7 @@ class Counters:
     connections_opened: int = 0
     publications: int = 0
     publications_uncarried: int = 0
+    publications_repeated: int = 0
     deliveries: int = 0
     delivered_bytes: int = 0
     messages: int = 0

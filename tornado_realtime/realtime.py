@@ -14,7 +14,8 @@ import asyncio
 import concurrent.futures
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,7 +53,7 @@ from tornado_realtime.handlers.routes import RouteTable
 from tornado_realtime.hub import Hub
 from tornado_realtime.logins import make_authenticator, make_authorizer, make_tickets, read_keys
 from tornado_realtime.peers import is_within
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import Position, Publication
 from tornado_realtime.settings import (
     Settings,
     settings_from_directive,
@@ -62,6 +63,7 @@ from tornado_realtime.settings import (
 from tornado_realtime.settings.risks import check_risks
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.dialects import DIALECTS
+from tornado_realtime.wire.publish_request import application_key, checked_client, checked_key
 
 logger = logging.getLogger(__name__)
 
@@ -293,39 +295,66 @@ class Realtime:
 
     # -- publishing --------------------------------------------------------------------------------
 
-    async def publish(self, channel: str, message: str | bytes) -> None:
+    async def publish(
+        self, channel: str, message: str | bytes, *, key: str = "", exclude: str = ""
+    ) -> Position | None:
         """Publish ``message`` on ``channel``; returning means that the broker took it.
 
         May be awaited on any event loop in any thread.
 
+        Args:
+            channel: Its name.
+            message: Text, or bytes that are UTF-8.
+            key: Of what was published on the channel under the same key within five minutes, only the first
+                is published; the others return the same.
+            exclude: The public name of a client (``welcome`` tells it) that does not get it.
+
+        Returns:
+            Where it stands in the channel's history; None on a channel without one.
+
         Raises:
-            InvalidPublicationError: No message, bytes that are not UTF-8, or a bad name of a channel.
+            InvalidPublicationError: No message, bytes that are not UTF-8, or a bad name of a channel, key
+                or client.
             PublicationTooLargeError: Longer than ``max_publication_size``.
             BrokerUnavailableError: The broker is away, or did not answer; see its ``outcome``.
             BrokerClosedError: Not started, or closed.
         """
-        publication = self._publication(channel, message)
+        publishing = self._publishing(channel, message, key, exclude)
         if asyncio.get_running_loop() is self._loop:
-            await self._publish(publication)
-        else:
-            await asyncio.wrap_future(self._from_elsewhere(publication))
+            return await publishing
+        return await asyncio.wrap_future(self._from_elsewhere(publishing))
 
-    def publish_threadsafe(self, channel: str, message: str | bytes) -> concurrent.futures.Future[None]:
+    def publish_threadsafe(
+        self, channel: str, message: str | bytes, *, key: str = "", exclude: str = ""
+    ) -> concurrent.futures.Future[Position | None]:
         """Publish from a thread without an event loop; ``.result(timeout)`` waits, raises as ``publish``."""
-        return self._from_elsewhere(self._publication(channel, message))
+        return self._from_elsewhere(self._publishing(channel, message, key, exclude))
 
-    def _from_elsewhere(self, publication: Publication) -> concurrent.futures.Future[None]:
+    def _from_elsewhere(
+        self, publishing: Coroutine[Any, Any, Position | None]
+    ) -> concurrent.futures.Future[Position | None]:
         if self._loop is None:
+            publishing.close()
             raise BrokerClosedError("the realtime instance is not started: await its start() first")
-        publishing = self._publish(publication)
         try:
             return asyncio.run_coroutine_threadsafe(publishing, self._loop)
         except RuntimeError as error:
             publishing.close()
             raise BrokerClosedError("the event loop of the realtime instance is closed") from error
 
-    async def _publish(self, publication: Publication) -> None:
-        await self.hub.publish(publication)
+    def _publishing(
+        self, channel: str, message: str | bytes, key: str, exclude: str
+    ) -> Coroutine[Any, Any, Position | None]:
+        """What will publish, once awaited; what makes no sense is refused at once."""
+        if not isinstance(key, str) or not isinstance(exclude, str):
+            raise InvalidPublicationError("key and exclude must be strings")
+        publication = self._publication(channel, message)
+        if exclude:
+            publication = replace(publication, exclude=checked_client(exclude))
+        return self._publish(publication, application_key(checked_key(key) if key else ""))
+
+    async def _publish(self, publication: Publication, key: str) -> Position | None:
+        return (await self.hub.publish(publication, key)).position
 
     def _publication(self, channel: str, message: str | bytes) -> Publication:
         if not isinstance(channel, str) or not isinstance(message, str | bytes | bytearray | memoryview):

@@ -106,6 +106,13 @@ WELL_SHAPED: dict[str, tuple[bytes, ...]] = {
     "twice": (PUBLISH, PUBLISH, LAST),
     "pipelined": (PUBLISH * 5 + LAST,),
     "another length": (PUBLISH, publish(body=FORM + b"!" * 100), publish(body=b"message=1&channel=2"), LAST),
+    "under a key": (publish(body=FORM + b"&key=k"), publish(body=FORM + b"&key="), PUBLISH, LAST),
+    "but one": (publish(body=FORM + b"&exclude=c9"), publish(body=FORM + b"&exclude="), LAST),
+    "json under a key": (
+        publish_json(body=b'{"channels":["a","b"],"message":1,"key":"k","exclude":"c9"}'),
+        publish_json(body=b'{"channel":"a","message":1,"key":""}'),
+        LAST,
+    ),
     "another secret": (PUBLISH, publish("X-Broadcast-Secret: s3creT"), LAST),
     "length first": (LENGTH_FIRST, LENGTH_FIRST, LENGTH_FIRST[:150], LENGTH_FIRST[150:], LAST),
     "another secret behind the length": (
@@ -179,6 +186,8 @@ WELL_SHAPED: dict[str, tuple[bytes, ...]] = {
 """What the lane serves, as long as the Caddyfile lets it; every case ends its connection."""
 
 _ODD_PUBLISH: dict[str, bytes] = {
+    "a key in the head": publish("Idempotency-Key: k"),
+    "an empty key in the head": publish("Idempotency-Key: "),
     "bare lf": PUBLISH.replace(b"\r\n", b"\n"),
     "one bare lf": PUBLISH.replace(b"\r\nX-B", b"\nX-B"),
     "lf at the end": PUBLISH.replace(b"\r\n\r\n", b"\r\n\n"),

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from tornado_realtime.errors import BrokerClosedError, PublishError
 from tornado_realtime.handlers.broadcast import PublishDoor
-from tornado_realtime.wire.form import FORM_TYPE, media_type, publication_from_form
-from tornado_realtime.wire.publish_json import JSON_TYPE, publications_from_json
+from tornado_realtime.wire.form import FORM_TYPE, media_type, request_from_form
+from tornado_realtime.wire.publish_json import JSON_TYPE, request_from_json
+from tornado_realtime.wire.publish_request import PublishRequest
 from tornado_realtime.wire.receipt import wants_receipt
 
 if TYPE_CHECKING:
     from tornado_realtime.fastlane.head import Fields
     from tornado_realtime.fastlane.plan import LanePath, LanePlan
-    from tornado_realtime.publication import Publication
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,8}")
 
-# The publications that a body makes; the second argument is the longest message there may be.
-Reader = Callable[[bytes, int], "Sequence[Publication]"]
+# What a body asks for; the second argument is the longest message there may be.
+Reader = Callable[[bytes, int], PublishRequest]
 
 
-def _read_form(body: bytes, publication_bytes: int) -> Sequence[Publication]:
-    return (publication_from_form(body, b"", publication_bytes),)
+def _read_form(body: bytes, publication_bytes: int) -> PublishRequest:
+    return request_from_form(body, b"", publication_bytes)
 
 
-_READERS: dict[str, Reader] = {FORM_TYPE: _read_form, JSON_TYPE: publications_from_json}
+_READERS: dict[str, Reader] = {FORM_TYPE: _read_form, JSON_TYPE: request_from_json}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,10 @@ class Permit:
         """Publish; False, and nothing done, when Tornado has to see the request."""
         publish_now = self.door.hub.publish_now
         try:
-            for publication in self.read(body, self.door.publication_bytes):
-                # A broker that takes the first takes all of this turn of the loop.
-                if publish_now(publication) is None:
+            asked = self.read(body, self.door.publication_bytes)
+            # A broker that takes the first takes all of this turn of the loop.
+            for publication, key in asked.keyed() if asked.key else zip(asked.publications, repeat("")):
+                if publish_now(publication, key) is None:
                     return False
         except (PublishError, BrokerClosedError):
             return False

@@ -21,14 +21,17 @@ from tornado_realtime.handlers.batch import publish_all
 from tornado_realtime.handlers.internal import InternalHandler, InternalRule
 from tornado_realtime.handlers.plain import PlainHandler
 from tornado_realtime.hub import Hub
-from tornado_realtime.publication import Publication
-from tornado_realtime.wire.form import FORM_TYPE, media_type, publication_from_form, wish_from_form
+from tornado_realtime.publication import Taken
+from tornado_realtime.wire.form import FORM_TYPE, media_type, request_from_form, wish_from_form
 from tornado_realtime.wire.publish_json import JSON_TYPE, request_from_json
-from tornado_realtime.wire.receipt import Wish, wants_receipt
+from tornado_realtime.wire.publish_request import KEY_HEADER, PublishRequest, key_from_header
+from tornado_realtime.wire.receipt import wants_receipt
 
 logger = logging.getLogger(__name__)
 
 BODY_BYTES = 10 * 1024 * 1024
+_AGAIN_UNDER_KEY = "; the same request with the same key does not publish it twice"
+_AGAIN_WITHOUT_KEY = f"; the same request may publish it twice, as it has no {KEY_HEADER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class BroadcastHandler(InternalHandler):
         self._body = bytearray()
         self._kind = ""
         self._is_too_long = False
+        self._asked = PublishRequest(())
 
     def prepare(self) -> None:
         """Secret, then method, then what the headers say about the body."""
@@ -89,45 +93,52 @@ class BroadcastHandler(InternalHandler):
             self._refuse_length()
         # Without a body, whatever its type, there may be a form in the address.
         is_json = self._kind == JSON_TYPE and bool(self._body)
-        publications, wish = self._read_json() if is_json else self._read_form()
-        publish = partial(self._publish_all if is_json else self._publish, publications)
+        asked = self._asked = self._read_json() if is_json else self._read_form()
+        publish = partial(self._publish_all if is_json else self._publish, asked)
         self.set_status(202)
         if not self._wants_receipt:
             await publish()
             self.set_header("Content-Length", "0")
             return
         try:
-            receipt = await self.door.hub.receipts.of(publications, publish, wish)
+            receipt = await self.door.hub.receipts.of(asked.publications, publish, asked.wish)
         except BrokerError as error:
             self._unavailable(error, **({"published": 0} if is_json else {}))
         self.set_header("Content-Type", "application/json")
-        self.finish(receipt.text())
+        self.finish(receipt.text(is_many=asked.is_many))
 
-    def _read_form(self) -> tuple[list[Publication], Wish]:
+    def _read_form(self) -> PublishRequest:
         body = bytes(self._body) if self._kind == FORM_TYPE else None
         query = self.request.query.encode("latin-1", "replace")
         try:
-            publication = publication_from_form(body, query, self.door.publication_bytes)
-            return [publication], wish_from_form(body, query) if self._wants_receipt else Wish()
+            asked = request_from_form(body, query, self.door.publication_bytes)
+            if self._wants_receipt:
+                asked = asked._replace(wish=wish_from_form(body, query))
+            return asked.under(self._key)
         except PublishError as error:
             self.refuse(_status_of(error), str(error))
 
-    def _read_json(self) -> tuple[list[Publication], Wish]:
+    def _read_json(self) -> PublishRequest:
         try:
-            return request_from_json(bytes(self._body), self.door.publication_bytes)
+            return request_from_json(bytes(self._body), self.door.publication_bytes).under(self._key)
         except PublishError as error:
             self._refuse_json(error)
 
-    async def _publish(self, publications: Sequence[Publication]) -> None:
+    @property
+    def _key(self) -> str:
+        return key_from_header(self.request.headers.get_list(KEY_HEADER))
+
+    async def _publish(self, asked: PublishRequest) -> Sequence[Taken]:
         try:
-            await self.door.hub.publish(publications[0])
+            return [await self.door.hub.publish(publication, key) for publication, key in asked.keyed()]
         except BrokerError as error:
             self._unavailable(error)
 
-    async def _publish_all(self, publications: Sequence[Publication]) -> None:
-        outcome = await publish_all(self.door.hub, publications)
+    async def _publish_all(self, asked: PublishRequest) -> Sequence[Taken]:
+        outcome = await publish_all(self.door.hub, asked.keyed())
         if outcome.error is not None:
-            self._unavailable(outcome.error, published=outcome.published)
+            self._unavailable(outcome.error, published=len(outcome.taken))
+        return outcome.taken
 
     @property
     def _wants_receipt(self) -> bool:
@@ -150,6 +161,8 @@ class BroadcastHandler(InternalHandler):
         if isinstance(error, BrokerUnavailableError):
             reason, retry_after = error.reason, error.retry_after
         logger.warning("a publication could not be taken (%s): %s", error.outcome, reason)
+        if error.outcome == "unknown":
+            reason += _AGAIN_UNDER_KEY if self._asked.key else _AGAIN_WITHOUT_KEY
         self.refuse_with_reason(
             503,
             {"accepted": False, "outcome": error.outcome, **more, "reason": reason},

@@ -199,7 +199,9 @@ class Hub:
             BrokerUnavailableError: It could not be taken, or it is not known whether it was.
             BrokerClosedError: The hub is closed.
         """
-        return await self.broker.publish(publication, key)
+        taken = await self.broker.publish(publication, key)
+        self._counters.publications_repeated += taken.repeated
+        return taken
 
     def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
         """Publish without waiting; None, and nothing done, when the broker cannot do that.
@@ -207,7 +209,10 @@ class Hub:
         Raises:
             BrokerClosedError: The hub is closed.
         """
-        return self.broker.publish_now(publication, key)
+        taken = self.broker.publish_now(publication, key)
+        if key and taken is not None:
+            self._counters.publications_repeated += taken.repeated
+        return taken
 
     # -- the broker's sink (brokers.base.Sink) -------------------------------------------------------
 

@@ -11,10 +11,11 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tornado_realtime.connection import Phase
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tornado_realtime.connection.outbox import Outbox
     from tornado_realtime.hub.fanout import Audience, Channel, Fanout
     from tornado_realtime.hub.nodes import Body, Nodes
-    from tornado_realtime.publication import Publication
+    from tornado_realtime.publication import Publication, Taken
     from tornado_realtime.wire.frames import Batch
 
 # Publications that are watched at the same time; a receipt that would exceed it misses this node.
@@ -37,6 +38,8 @@ WATCH, COLLECT = "receipt-watch", "receipt-collect"
 
 # Digests of messages by channel, each as often as it is published.
 Watched = Mapping[str, Sequence[str]]
+Publishing = Callable[[], Awaitable[Watched]]
+"""Publishes, and tells what the broker did not publish again."""
 
 
 class Tally:
@@ -145,39 +148,46 @@ class Receipts:
         nodes.on(COLLECT, self._on_collect)
 
     async def of(
-        self, publications: Iterable[Publication], publish: Callable[[], Awaitable[None]], wish: Wish
+        self,
+        publications: Sequence[Publication],
+        publish: Callable[[], Awaitable[Sequence[Taken]]],
+        wish: Wish,
     ) -> Receipt:
         """Have ``publish`` publish them, and tell how far they got.
 
         Args:
             publications: What will be published.
-            publish: Does it; what it raises is raised here.
+            publish: Does it, and tells what the broker said of each; what it raises is raised here.
             wish: On how many nodes, and how long to wait for that.
 
         Raises:
             BrokerUnavailableError: The other nodes cannot be asked; nothing was published.
             BrokerClosedError: The hub is closed.
         """
-        watched: dict[str, list[str]] = {}
-        for publication in publications:
-            watched.setdefault(publication.channel, []).append(_digest(publication))
-        return await (self._everywhere if wish.is_everywhere else self._here)(watched, publish, wish.timeout)
+        taken: Sequence[Taken] = ()
 
-    async def _here(
-        self, watched: Watched, publish: Callable[[], Awaitable[None]], timeout: float
-    ) -> Receipt:
+        async def repeated() -> Watched:
+            """Publish; what is not published again will not come back."""
+            nonlocal taken
+            taken = await publish()
+            return _watched(one for one, said in zip(publications, taken, strict=True) if said.repeated)
+
+        count = self._everywhere if wish.is_everywhere else self._here
+        return replace(await count(_watched(publications), repeated, wish.timeout), taken=taken)
+
+    async def _here(self, watched: Watched, publish: Publishing, timeout: float) -> Receipt:
         tally = self._begin(watched)
         try:
-            await publish()
+            repeated = await publish()
+            if tally is not None:
+                self._waive(tally, repeated)
             counts = await self._counts(tally, timeout) if tally is not None else None
         finally:
             if tally is not None:
                 self._end(tally)
         return _sum([counts or {}], 0)
 
-    async def _everywhere(
-        self, watched: Watched, publish: Callable[[], Awaitable[None]], timeout: float
-    ) -> Receipt:
+    async def _everywhere(self, watched: Watched, publish: Publishing, timeout: float) -> Receipt:
         name = secrets.token_hex(8)
         begun = self._loop.time()
         try:
@@ -185,9 +195,9 @@ class Receipts:
         except BrokerUnavailableError as error:
             raise BrokerUnavailableError(error.reason, error.retry_after, "rejected") from error
         rest = timeout - (self._loop.time() - begun)
-        await publish()
+        question = {"name": name, "seconds": rest, "repeated": await publish()}
         try:
-            found = await self._nodes.ask(COLLECT, {"name": name, "seconds": rest}, rest)
+            found = await self._nodes.ask(COLLECT, question, rest)
         except BrokerError:
             # It is published; that the nodes cannot be asked any more is what the receipt has to say.
             return Receipt(missing=len(reached.answers) + reached.missing)
@@ -219,6 +229,8 @@ class Receipts:
         match body:
             case {"name": str(name), "seconds": int() | float() as seconds} if name in self._held:
                 try:
+                    if _is_watched(repeated := body.get("repeated")):
+                        self._waive(self._held[name][0], repeated)
                     # What is no number at all is not below it either.
                     return await self._counts(self._held[name][0], seconds if seconds < HOLD else 0) or {}
                 finally:
@@ -246,6 +258,15 @@ class Receipts:
                 waiting.setdefault(digest, deque()).append(tally)
         self._fanout.watch = self._runs
         return tally
+
+    def _waive(self, tally: Tally, repeated: Watched) -> None:
+        """Wait for these no longer: they are not published again."""
+        for channel, digests in repeated.items():
+            for digest in digests:
+                tallies = self._waiting.get(channel, {}).get(digest)
+                if tallies is not None and tally in tallies:
+                    tallies.remove(tally)
+                    tally.arrived(channel, 1)
 
     def _end(self, tally: Tally) -> None:
         """Count no more. Once for each ``_begin``."""
@@ -300,10 +321,21 @@ def _digest(publication: Publication) -> str:
     return blake2b(publication.data, digest_size=8).hexdigest()
 
 
-def _is_watched(watched: dict[Any, Any]) -> bool:
-    return bool(watched) and all(
-        isinstance(digests, list) and digests and all(isinstance(digest, str) for digest in digests)
-        for digests in watched.values()
+def _watched(publications: Iterable[Publication]) -> Watched:
+    watched: dict[str, list[str]] = {}
+    for publication in publications:
+        watched.setdefault(publication.channel, []).append(_digest(publication))
+    return watched
+
+
+def _is_watched(watched: Any) -> TypeGuard[Watched]:
+    return (
+        isinstance(watched, dict)
+        and bool(watched)
+        and all(
+            isinstance(digests, list) and digests and all(isinstance(digest, str) for digest in digests)
+            for digests in watched.values()
+        )
     )
 
 

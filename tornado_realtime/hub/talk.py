@@ -24,6 +24,7 @@ from tornado_realtime.hub.heart import login_end
 from tornado_realtime.publication import Publication, Sender
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.commands import ChannelCommand, ConnectionCommand, Ping, Publish, Refresh
+from tornado_realtime.wire.publish_request import client_key
 from tornado_realtime.wire.v1 import V1, Fault, Welcome, codes
 
 if TYPE_CHECKING:
@@ -244,21 +245,25 @@ class Talk:
             sender=Sender(_user_id(connection), name),
             exclude="" if command.echo else name,
         )
+        key = client_key(command.key, _user_id(connection), name)
         try:
-            if (taken := self._host.publish_now(publication)) is not None:
+            if (taken := self._host.publish_now(publication, key)) is not None:
                 self._published(connection, command, taken)
                 return None
         except BrokerClosedError:
             self.failed(connection, command, codes.UNDELIVERED)
             return None
-        return asyncio.ensure_future(self._publish(connection, command, publication))
+        return asyncio.ensure_future(self._publish(connection, command, publication, key))
 
-    async def _publish(self, connection: Connection, command: Publish, publication: Publication) -> Reply:
+    async def _publish(
+        self, connection: Connection, command: Publish, publication: Publication, key: str
+    ) -> Reply:
         """Wait for the broker; what to tell the client then."""
         try:
-            taken = await self._host.publish(publication)
+            taken = await self._host.publish(publication, key)
         except BrokerUnavailableError as error:
-            fault = codes.DOUBTFUL if error.outcome == "unknown" else codes.UNDELIVERED
+            doubtful = codes.DOUBTFUL_ONCE if key else codes.DOUBTFUL
+            fault = doubtful if error.outcome == "unknown" else codes.UNDELIVERED
             return partial(self.failed, connection, command, fault, int(error.retry_after * 1000))
         except BrokerError:
             return partial(self.failed, connection, command, codes.UNDELIVERED)

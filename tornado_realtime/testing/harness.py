@@ -111,7 +111,8 @@ class _RecordingBroker(MemoryBroker):
         if self._harness._outage:
             return None
         taken = super().publish_now(publication, key)
-        self._harness.published.append(Published(publication.channel, publication.data.decode()))
+        if taken is not None and not taken.repeated:
+            self._harness.published.append(Published(publication.channel, publication.data.decode()))
         return taken
 
 

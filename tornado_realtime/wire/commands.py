@@ -44,6 +44,7 @@ class Publish:
         id: Of the request.
         echo: Whether the client itself wants it, too, where it is subscribed.
         token: What the client shows for it; empty if nothing.
+        key: Under which it is published once; empty for none.
     """
 
     channel: str
@@ -51,6 +52,7 @@ class Publish:
     id: Id | None = None
     echo: bool = True
     token: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

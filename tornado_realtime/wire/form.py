@@ -7,11 +7,13 @@ refused: a raw semicolon, a percent sign without two hexadecimal digits, more th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from tornado_realtime.channels import BAD_NAME, NAME_BYTES, is_good_name
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError
 from tornado_realtime.publication import Publication
+from tornado_realtime.wire.publish_request import PublishRequest, checked_client, checked_key
 from tornado_realtime.wire.receipt import Wish, wish
 
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -72,7 +74,22 @@ def publication_from_form(body: bytes | None, query: bytes, max_publication_size
             channel can be called so.
         PublicationTooLargeError: If the message is above ``max_publication_size``.
     """
+    return request_from_form(body, query, max_publication_size).publications[0]
+
+
+def request_from_form(body: bytes | None, query: bytes, max_publication_size: int) -> PublishRequest:
+    """The same with what the fields ``key`` and ``exclude`` say; ``wish_from_form`` reads the others."""
     values = _values(body or b"", query)
+    publication = _publication(values, max_publication_size)
+    key, client = values.get(b"key"), values.get(b"exclude")
+    if key is None and client is None:
+        return PublishRequest((publication,))
+    if client is not None:
+        publication = replace(publication, exclude=checked_client(_word(client, "exclude")))
+    return PublishRequest((publication,), "" if key is None else checked_key(_word(key, "key")))
+
+
+def _publication(values: Mapping[bytes, bytes], max_publication_size: int) -> Publication:
     channel, message = values.get(b"channel"), values.get(b"message")
     if not channel or not message:
         raise InvalidPublicationError("Missing channel or message")
@@ -170,11 +187,16 @@ def _is_longer(value: bytes, limit: int) -> bool:
     return len(value) > limit and len(value) - _ESCAPE_EXTRA_BYTES * value.count(_PERCENT) > limit
 
 
-def _text(value: bytes) -> str:
+def _word(value: bytes, what: str) -> str:
+    """The decoded value of a field that is short; overlong ones are not decoded."""
+    return _text(_decode(value), what) if not _is_longer(value, NAME_BYTES) else ""
+
+
+def _text(value: bytes, what: str = "channel and message") -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise InvalidPublicationError("channel and message must be UTF-8") from None
+        raise InvalidPublicationError(f"{what} must be UTF-8") from None
 
 
 def _bad_request() -> InvalidPublicationError:

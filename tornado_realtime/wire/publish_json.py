@@ -6,7 +6,7 @@
     {"channels": ["news", "sport"], "message": {"any": "JSON"}}
     {"batch": [{"channel": "news", "message": 1}, {"channels": ["a", "b"], "message": "hello"}]}
 
-Beside these there may be ``wait`` and ``timeout``, for a receipt.
+Beside these there may be ``key``, and ``wait`` and ``timeout``, for a receipt; beside a message ``exclude``.
 A message that is a string is the text itself. Any other is published as it is written, without white space
 around its parts: digits, the order of names and equal names stay.
 """
@@ -14,7 +14,7 @@ around its parts: digits, the order of names and equal names stay.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from json import JSONDecodeError
 from typing import Any
@@ -23,6 +23,7 @@ from tornado_realtime.channels import BAD_NAME, is_good_name
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError, PublishError
 from tornado_realtime.publication import Publication
 from tornado_realtime.wire.json_text import DECODER, after_spaces, members, without_white_space
+from tornado_realtime.wire.publish_request import NO_WISH, PublishRequest, checked_client, checked_key
 from tornado_realtime.wire.receipt import Wish, wish
 
 JSON_TYPE = "application/json"
@@ -30,19 +31,19 @@ JSON_TYPE = "application/json"
 MOST_PUBLICATIONS = 10_000
 """How many publications one body may make."""
 
-_ENTRY_KEYS = frozenset({"channel", "channels", "message"})
+_ENTRY_KEYS = frozenset({"channel", "channels", "message", "exclude"})
 _WISHES = ("wait", "timeout")
-_KEYS = _ENTRY_KEYS | {"batch", *_WISHES}
+_KEYS = _ENTRY_KEYS | {"batch", "key", *_WISHES}
 _SHOWN_SIZE = 64
 
 
-def publications_from_json(body: bytes, max_publication_size: int) -> list[Publication]:
+def publications_from_json(body: bytes, max_publication_size: int) -> Sequence[Publication]:
     """The publications alone that a JSON body makes; see ``request_from_json``."""
-    return request_from_json(body, max_publication_size)[0]
+    return request_from_json(body, max_publication_size).publications
 
 
-def request_from_json(body: bytes, max_publication_size: int) -> tuple[list[Publication], Wish]:
-    """The publications that a JSON body makes, in its order, and what it says of a receipt.
+def request_from_json(body: bytes, max_publication_size: int) -> PublishRequest:
+    """The publications that a JSON body makes, in its order, and what else it says.
 
     All of it is good, or nothing is returned.
 
@@ -83,14 +84,18 @@ class _Reader:
         self._text = text
         self._limit = limit
         self._is_batch = False
+        self._has_bracket = False  # in the key, which may stand before the batch
 
-    def request(self, value: Any) -> tuple[list[Publication], Wish]:
+    def request(self, value: Any) -> PublishRequest:
         """What ``value`` makes, which is the text as ``DECODER`` reads it."""
         fields = _fields(value, _KEYS, "the body")
         wishes = {name: fields.pop(name) for name in _WISHES if name in fields}
+        key = checked_key(_name(fields.pop("key"), "key")) if "key" in fields else ""
         # Judged first: what has passed has no bracket in it that ``_places`` could take for the batch's.
-        wanted = self._wish(wishes) if wishes else Wish()
-        return self._publications(fields), wanted
+        wanted = self._wish(wishes) if wishes else NO_WISH
+        self._has_bracket = "[" in key
+        is_many = "batch" in fields or "channels" in fields
+        return PublishRequest(self._publications(fields), key, wanted, is_many)
 
     def _wish(self, fields: Mapping[str, Any]) -> Wish:
         wait, seconds = fields.get("wait", ""), ""
@@ -127,7 +132,8 @@ class _Reader:
         for channel in channels:
             if not is_good_name(channel):
                 raise InvalidPublicationError(BAD_NAME)
-        return [Publication(channel, data) for channel in channels]
+        exclude = checked_client(_name(fields["exclude"], "exclude")) if "exclude" in fields else ""
+        return [Publication(channel, data, exclude=exclude) for channel in channels]
 
     def _data(self, message: Any, index: int) -> bytes:
         """The bytes to publish for the message of one entry."""
@@ -150,8 +156,9 @@ class _Reader:
         if not self._is_batch:
             return [members(text, after_spaces(text, 0))[0]["message"]]
         found = []
-        # Nothing with a bracket in it comes before the batch: see ``request``.
-        place = text.index("[")
+        # Nothing else with a bracket in it comes before the batch: see ``request``.
+        start = members(text, after_spaces(text, 0))[0]["batch"][0] if self._has_bracket else 0
+        place = text.index("[", start)
         while text[place] != "]":
             place = after_spaces(text, place + 1)
             if text[place] != "{":
@@ -194,7 +201,7 @@ def _channels(fields: Mapping[str, Any]) -> list[str]:
 def _name(value: Any, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidPublicationError(f"{what} must be a string that is not empty")
-    _utf8(value, "channel")
+    _utf8(value, "channel" if what.startswith("channel") else what)
     return value
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tornado_realtime.errors import InvalidPublicationError
+from tornado_realtime.publication import Position, Taken
 
 TIMEOUT = 2.0
 """Seconds that a publisher waits for a receipt when it says nothing else."""
@@ -40,6 +43,7 @@ class Receipt:
         skipped: The wire could not carry it, or the client left meanwhile.
         answered: Nodes that this is the sum of.
         missing: Nodes that did not tell in time; what they wrote is not counted.
+        taken: What the broker said of each publication.
     """
 
     written: int = 0
@@ -47,17 +51,38 @@ class Receipt:
     skipped: int = 0
     answered: int = 0
     missing: int = 0
+    taken: Sequence[Taken] = ()
 
-    def text(self) -> str:
-        """The answer to the publisher."""
+    def text(self, *, is_many: bool = False) -> str:
+        """The answer to the publisher.
+
+        Args:
+            is_many: Whether it asked for several publications, and so is told a list of positions.
+        """
         answer = {
             "accepted": True,
+            **self._positions(is_many),
+            **self._repeated(),
             "written": self.written,
             "queued": self.queued,
             "skipped": self.skipped,
             "nodes": {"answered": self.answered, "missing": self.missing},
         }
         return json.dumps(answer, separators=(",", ":")) + "\n"
+
+    def _positions(self, is_many: bool) -> dict[str, Any]:
+        positions = [_position(taken.position) for taken in self.taken]
+        if not any(positions):
+            return {}
+        return {"positions": positions} if is_many else positions[0] or {}
+
+    def _repeated(self) -> dict[str, int]:
+        repeated = sum(taken.repeated for taken in self.taken)
+        return {"repeated": repeated} if repeated else {}
+
+
+def _position(position: Position | None) -> dict[str, Any] | None:
+    return None if position is None else {"epoch": position.epoch, "offset": position.offset}
 
 
 def wants_receipt(accept: str) -> bool:

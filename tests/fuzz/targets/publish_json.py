@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -30,7 +31,7 @@ def run(data: bytes) -> None:
             publications_from_json(b'{"batch":[%b]}' % b",".join([data] * (len(large) // len(data))), LIMIT)
 
 
-def _check(data: bytes, found: list[Publication]) -> None:
+def _check(data: bytes, found: Sequence[Publication]) -> None:
     body = as_json(data)
     entries = body.get("batch", [body])
     wanted = [

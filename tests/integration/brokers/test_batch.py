@@ -10,10 +10,11 @@ from tornado_realtime.connection import Limits
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.handlers.batch import PART_SIZE, publish_all
 from tornado_realtime.hub import Hub
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import PLAIN, Publication
 
 MANY = 3 * PART_SIZE + 7
 BATCH = [Publication("ab"[n % 2], b"%d" % n) for n in range(MANY)]
+KEYED = [(publication, "") for publication in BATCH]
 
 
 def test_order_on_every_channel(broker: Broker) -> None:
@@ -22,8 +23,8 @@ def test_order_on_every_channel(broker: Broker) -> None:
         await broker.start(sink)
         broker.subscribe("a")
         broker.subscribe("b")
-        outcome = await publish_all(Hub(broker, Limits()), BATCH)
-        assert (outcome.published, outcome.error) == (MANY, None)
+        outcome = await publish_all(Hub(broker, Limits()), KEYED)
+        assert (len(outcome.taken), outcome.error) == (MANY, None)
         got = await sink.wait_for(MANY)
         for channel in "ab":
             assert [p for p in got if p.channel == channel] == [p for p in BATCH if p.channel == channel]
@@ -39,10 +40,10 @@ def test_redis_goes_away(make_redis: MakeServer) -> None:
     async def scenario() -> None:
         await broker.start(Collector())
         hub = Hub(broker, Limits())
-        assert (await publish_all(hub, BATCH[:5])).published == 5
+        assert (await publish_all(hub, KEYED[:5])).taken == [PLAIN] * 5
         server.stop()
-        outcome = await publish_all(hub, BATCH)
+        outcome = await publish_all(hub, KEYED)
         assert isinstance(outcome.error, BrokerUnavailableError)
-        assert outcome.published == 0
+        assert outcome.taken == []
 
     run(scenario(), broker)

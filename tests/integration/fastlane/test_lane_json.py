@@ -9,7 +9,7 @@ from unittest.mock import patch
 from tests.support.lane_requests import JWT_SECRET, PUBLISH, PUBLISH_JSON, SECRET, publish_json
 from tests.support.rawhttp import RawClient
 from tests.support.roads import road
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import PLAIN, Publication, Taken
 
 SITE = f'http://:0 {{\ngo_handler {{\njwt {{\nsecret "{JWT_SECRET}"\n}}\nbroadcast_secret {SECRET}\n}}\n}}\n'
 BATCH = [{"channel": "c", "message": number} for number in range(600)]
@@ -29,9 +29,10 @@ def test_a_broker_that_has_to_wait_gets_a_batch_once() -> None:
     def never_now(publication: Publication, key: str = "") -> None:
         asked.append(publication)
 
-    async def later(publication: Publication, key: str) -> None:
+    async def later(publication: Publication, key: str) -> Taken:
         await asyncio.sleep(0)
         taken.append(publication)
+        return PLAIN
 
     async def main() -> None:
         async with road(SITE, lane=True) as fast:

@@ -31,7 +31,7 @@ from tests.support.realtime_world import WebSocketClient, until
 from tests.support.roads import Road, both_roads, compare, free_port, road, server_of, switch
 from tornado_realtime.fastlane.lane import Lane
 from tornado_realtime.fastlane.publishing import Permit
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import PLAIN, Publication, Taken
 from tornado_realtime.server.ports import wanted_by
 from tornado_realtime.wire.base import Farewell
 
@@ -160,9 +160,10 @@ def test_a_broker_that_has_to_wait_is_waited_for_by_tornado() -> None:
         broker = fast.brokers[0]
         taken: list[Publication] = []
 
-        async def publish_later(publication: Publication, key: str) -> None:
+        async def publish_later(publication: Publication, key: str) -> Taken:
             await asyncio.sleep(0)
             taken.append(publication)
+            return PLAIN
 
         with (
             patch.object(broker, "publish_now", lambda publication, key="": None),

@@ -16,6 +16,7 @@ from tornado_realtime.errors import BrokerClosedError, BrokerError, BrokerUnavai
 from tornado_realtime.handlers.batch import PART_BYTES, PART_SIZE
 from tornado_realtime.publication import PLAIN, Publication, Taken
 from tornado_realtime.realtime import Realtime
+from tornado_realtime.traits import TraitsTable
 
 PATH = "/internal/broadcast"
 JSON = "Content-Type: application/json"
@@ -51,8 +52,8 @@ class NotingBroker(MemoryBroker):
     most = 1 << 20
     error: BrokerError = BrokerUnavailableError("Redis is away", 2.6)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, traits: TraitsTable) -> None:
+        super().__init__(traits)
         self.taken: list[tuple[str, bytes]] = []
         self.handed_in = 0
 
@@ -297,7 +298,8 @@ async def test_one_unknown_outcome_makes_that_of_all_unknown() -> None:
     async with serving(Odd()) as world:
         batch = [{"channel": "c", "message": n} for n in (1, 3, 20, 6)]
         answered = await post(world, {"batch": batch})
-        refused(answered, 503, outcome="unknown", published=1, reason="no answer")
+        reason = "no answer; the same request may publish it twice, as it has no Idempotency-Key"
+        refused(answered, 503, outcome="unknown", published=1, reason=reason)
 
 
 async def test_a_bug_in_a_broker_is_no_503(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tornado_realtime.hub.fanout import Fanout, Job
 from tornado_realtime.hub.nodes import Nodes
 from tornado_realtime.hub.receipts import Receipts
 from tornado_realtime.metrics import Counters
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import PLAIN, Publication, Taken
 from tornado_realtime.wire.frames import text_frame
 from tornado_realtime.wire.receipt import Receipt, Wish
 
@@ -83,7 +84,25 @@ class World:
             for publication in publications:
                 self.deliver(publication)
 
-        return await self.receipts.of(publications, publish, wish)
+        return await self.heard(publications, publish, wish)
+
+    async def heard(
+        self,
+        publications: Sequence[Publication],
+        publish: Callable[[], Awaitable[None]],
+        wish: Wish,
+        taken: Sequence[Taken] = (),
+    ) -> Receipt:
+        """The receipt, but for what the broker says of each publication."""
+        said = taken or [PLAIN] * len(publications)
+
+        async def published() -> Sequence[Taken]:
+            await publish()
+            return said
+
+        receipt = await self.receipts.of(publications, published, wish)
+        assert receipt.taken == said
+        return replace(receipt, taken=())
 
 
 def in_world(scenario: Callable[[World], Awaitable[None]], **options: Any) -> None:
@@ -189,7 +208,7 @@ def test_only_the_publications_of_the_request_are_counted() -> None:
                 world.deliver(Publication("news", data))
                 world.deliver(Publication("sport", data))
 
-        receipt = await world.receipts.of([HELLO, HELLO], publish, HERE)
+        receipt = await world.heard([HELLO, HELLO], publish, HERE)
         assert receipt == Receipt(written=2, answered=1)
         frames = b"".join(map(text_frame, (b"before", b"hello", b"between", b"hello", b"after")))
         assert listener.sent == other.sent == frames
@@ -213,7 +232,7 @@ def test_a_publication_that_does_not_come_back_makes_this_node_missing() -> None
         async def publish() -> None:
             """Redis took it; this node hears it too late."""
 
-        assert await world.receipts.of([HELLO], publish, Wish(timeout=0.001)) == Receipt(missing=1)
+        assert await world.heard([HELLO], publish, Wish(timeout=0.001)) == Receipt(missing=1)
 
     in_world(scenario)
 
@@ -225,7 +244,7 @@ def test_the_last_subscriber_leaves_before_it_comes_back() -> None:
         async def publish() -> None:
             asyncio.get_running_loop().call_soon(world.leave, listener)
 
-        assert await world.receipts.of([HELLO], publish, HERE) == Receipt(answered=1)
+        assert await world.heard([HELLO], publish, HERE) == Receipt(answered=1)
 
     in_world(scenario)
 
@@ -238,7 +257,7 @@ def test_a_publication_that_fails_leaves_nothing_behind() -> None:
             raise BrokerUnavailableError("Redis is away")
 
         with pytest.raises(BrokerUnavailableError, match="Redis is away"):
-            await world.receipts.of([HELLO], publish, HERE)
+            await world.heard([HELLO], publish, HERE)
 
     in_world(scenario)
 
@@ -302,7 +321,7 @@ def test_nodes_that_cannot_be_asked_any_more_are_missing() -> None:
             world.deliver(HELLO)
             world.broker.outage = BrokerUnavailableError("Redis is away")
 
-        assert await world.receipts.of([HELLO], publish, EVERYWHERE) == Receipt(missing=1)
+        assert await world.heard([HELLO], publish, EVERYWHERE) == Receipt(missing=1)
         world.receipts.close()
 
     in_world(scenario)
@@ -375,8 +394,58 @@ def test_nothing_is_due_to_who_is_spared() -> None:
             world.fanout.deliver_except(HELLO, spared)
             world.fanout.deliver_except(more, elsewhere)
 
-        assert await world.receipts.of([HELLO, more], publish, HERE) == Receipt(written=5, answered=1)
+        assert await world.heard([HELLO, more], publish, HERE) == Receipt(written=5, answered=1)
         assert spared.sent == text_frame(b"more")
         assert [each.sent for each in others] == [FRAME + text_frame(b"more")] * 2
+
+    in_world(scenario)
+
+
+@pytest.mark.parametrize("wish", [HERE, EVERYWHERE])
+def test_what_is_not_published_again_is_not_waited_for(wish: Wish) -> None:
+    async def scenario(world: World) -> None:
+        listener = world.listener()
+
+        async def publish() -> None:
+            world.deliver(Publication("news", b"more"))
+
+        again, more = Taken(repeated=True), Publication("news", b"more")
+        receipt = await world.heard([HELLO, more, HELLO], publish, wish, [again, PLAIN, again])
+        assert receipt == Receipt(written=1, answered=1)
+        assert await world.heard([HELLO], nothing, wish, [again]) == Receipt(answered=1)
+        # Nobody else's equal message is taken for it.
+        world.deliver(HELLO)
+        await turns()
+        assert listener.sent == text_frame(b"more") + FRAME
+
+    in_world(scenario)
+
+
+async def nothing() -> None:
+    """Nothing is published."""
+
+
+def test_what_was_counted_already_is_not_waived() -> None:
+    async def scenario(world: World) -> None:
+        world.listener()
+
+        async def publish() -> None:
+            world.deliver(HELLO)
+            await turns()
+
+        receipt = await world.heard([HELLO], publish, HERE, [Taken(repeated=True)])
+        assert receipt == Receipt(written=1, answered=1)
+
+    in_world(scenario)
+
+
+@pytest.mark.parametrize("repeated", [None, [], {"news": "x"}, {"news": [1]}, {"other": ["x"]}, 5])
+def test_nonsense_about_what_is_repeated_is_ignored(repeated: Any) -> None:
+    async def scenario(world: World) -> None:
+        watched = {"news": [module._digest(HELLO)]}
+        await world.nodes.ask(module.WATCH, {"name": "n", "watched": watched}, 1)
+        question = {"name": "n", "seconds": 0.5, "repeated": repeated}
+        told = await world.nodes.ask(module.COLLECT, question, 1)
+        assert told.answers == [{"written": 0, "queued": 0, "skipped": 0}]
 
     in_world(scenario)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import pytest
+
 from tests.support.connections import NotingOwner, ScriptedConnection
 from tornado_realtime.auth import User
 from tornado_realtime.connection import Connection, Limits
@@ -13,7 +15,7 @@ from tornado_realtime.errors import BrokerClosedError
 from tornado_realtime.hub import Heart
 from tornado_realtime.hub.talk import MOST_ERRORS, Talk
 from tornado_realtime.metrics import Counters
-from tornado_realtime.publication import Publication, Taken
+from tornado_realtime.publication import Position, Publication, Taken
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.commands import Publish, Refresh
 from tornado_realtime.wire.v1 import V1, codes
@@ -137,5 +139,25 @@ def test_a_reader_that_breaks_is_an_internal_error(caplog: Any) -> None:
         assert desk.connection.sent == V1.failed(command, codes.INTERNAL)
         assert not desk.talk._refreshing
         assert [record.getMessage() for record in caplog.records] == ["a login could not be prolonged"]
+
+    run(main())
+
+
+@pytest.mark.parametrize(("user", "known"), [("ada", "u:3:ada:k"), ("", "c:{name}:k")])
+def test_a_key_is_known_by_whose_it_is(user: str, known: str) -> None:
+    async def main() -> None:
+        desk = Desk()
+        desk.connection.user = User(user)
+        name, keys = desk.begin(), list[str]()
+
+        def publish_now(publication: Publication, key: str = "") -> Taken:
+            keys.append(key)
+            return Taken(Position("e", 4))
+
+        desk.host.publish_now = publish_now  # type: ignore[method-assign]
+        for key in ("k", ""):
+            assert desk.talk.publish(desk.connection, Publish("a", b"1", 7, key=key)) is None
+        assert keys == [known.format(name=name), ""]
+        assert b'"epoch":"e","offset":4' in desk.connection.sent
 
     run(main())

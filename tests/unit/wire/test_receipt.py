@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tornado_realtime.errors import InvalidPublicationError
+from tornado_realtime.publication import PLAIN, Position, Taken
 from tornado_realtime.wire.form import wish_from_form
 from tornado_realtime.wire.publish_json import request_from_json
 from tornado_realtime.wire.receipt import Receipt, Wish, wants_receipt, wish
@@ -78,9 +79,10 @@ def test_another_wait() -> None:
     ],
 )
 def test_wishes_in_json(body: str, expected: Wish) -> None:
-    publications, found = request_from_json(body.encode(), 100)
-    assert [(publication.channel, publication.data) for publication in publications] == [("c", b"[1]")]
-    assert found == expected
+    request = request_from_json(body.encode(), 100)
+    found = [(publication.channel, publication.data) for publication in request.publications]
+    assert found == [("c", b"[1]")]
+    assert request.wish == expected
 
 
 @pytest.mark.parametrize("name", ["wait", "timeout"])
@@ -104,3 +106,26 @@ def test_the_text_of_a_receipt() -> None:
         '{"accepted":true,"written":3,"queued":2,"skipped":1,"nodes":{"answered":4,"missing":5}}\n'
     )
     assert json.loads(text)["nodes"] == {"answered": 4, "missing": 5}
+
+
+PLACE = {"epoch": "e", "offset": 7}
+STREAM, PLAIN_AGAIN = Taken(Position("e", 7), repeated=True), Taken(repeated=True)
+
+
+@pytest.mark.parametrize(
+    ("taken", "is_many", "said"),
+    [
+        ([PLAIN], False, {}),
+        ([PLAIN, PLAIN], True, {}),
+        ([STREAM], False, {"epoch": "e", "offset": 7, "repeated": 1}),
+        ([STREAM], True, {"positions": [PLACE], "repeated": 1}),
+        ([PLAIN, STREAM, PLAIN_AGAIN], True, {"positions": [None, PLACE, None], "repeated": 2}),
+        ([PLAIN_AGAIN], False, {"repeated": 1}),
+    ],
+)
+def test_what_the_broker_says_of_each_is_in_it(
+    taken: list[Taken], is_many: bool, said: dict[str, object]
+) -> None:
+    found = json.loads(Receipt(written=1, taken=taken).text(is_many=is_many))
+    rest = {"written": 1, "queued": 0, "skipped": 0, "nodes": {"answered": 0, "missing": 0}}
+    assert found == {"accepted": True, **said, **rest}

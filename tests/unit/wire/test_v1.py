@@ -85,6 +85,8 @@ def error(command: Command) -> dict[str, Any]:
             b'{"action":"publish","channel":"c","payload":"hi","echo":false}',
             Publish("c", b'"hi"', None, False),
         ),
+        (b'{"action":"publish","channel":"c","payload":1,"key":"k"}', Publish("c", b"1", key="k")),
+        (b'{"action":"publish","channel":"c","payload":1,"key":""}', Publish("c", b"1")),
         (b'{"action":"publish","channel":"c","payload":1,"Payload": [2]}', Publish("c", b"[2]")),
         (b' { "action" : "publish" , "channel" : "c" , "payload" : [ ] } ', Publish("c", b"[]")),
         (b'{"action":"refresh","token":"x.y.z","id":6}', Refresh("x.y.z", 6)),
@@ -127,6 +129,11 @@ def test_what_is_asked_for(message: bytes, command: Command) -> None:
         (
             b'{"id":1,"action":"publish","channel":"a","payload":1,"echo":0}',
             {"error": "invalid JSON message"},
+        ),
+        (b'{"id":1,"action":"publish","channel":"a","payload":1,"key":5}', {"error": "bad key", "code": 107}),
+        (
+            b'{"id":1,"action":"publish","channel":"a","payload":1,"key":"%b"}' % (b"x" * 256),
+            {"id": 1, "error": "bad key"},
         ),
         (b'{"id":1,"action":"refresh"}', {"id": 1, "error": "token must be specified", "code": 107}),
         (b'{"id":1,"action":"refresh","token":5}', {"id": 1, "error": "invalid JSON message"}),

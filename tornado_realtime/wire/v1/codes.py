@@ -34,12 +34,15 @@ NO_CHANNEL = Fault(107, "channel must be specified")
 NO_PAYLOAD = Fault(107, "payload must be specified")
 NO_TOKEN = Fault(107, "token must be specified")
 BAD_NAME = Fault(107, "bad channel name")
+BAD_KEY = Fault(107, "bad key")
 NOT_AVAILABLE = Fault(108, "not available")
 TOKEN_EXPIRED = Fault(109, "token expired", retry=True)
 BUSY = Fault(111, "too many requests", retry=True)
 UNDELIVERED = Fault(100, "not published", retry=True)
 DOUBTFUL = Fault(100, "perhaps not published")
 """Whether it was published is not known; who publishes it again may publish it twice."""
+DOUBTFUL_ONCE = Fault(100, "perhaps not published", retry=True)
+"""The same under a key: who publishes it again does not publish it twice."""
 
 
 def unknown_action(action: str) -> Fault:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from tornado_realtime.channels import is_good_name
 from tornado_realtime.members import Listing, Member
 from tornado_realtime.publication import Position, Publication, Sender
 from tornado_realtime.wire.base import Farewell, Wire
@@ -225,7 +226,10 @@ def _publish(asked: Asked) -> Command:
     payload = asked.json("payload")
     if payload is None:
         return _rejected(codes.NO_PAYLOAD, asked)
-    return Publish(asked.channel, payload, asked.id, echo, _token(asked))
+    key = asked.text("key")
+    if key is None or (key and not is_good_name(key)):
+        return _rejected(codes.BAD_KEY, asked)
+    return Publish(asked.channel, payload, asked.id, echo, _token(asked), key)
 
 
 def _token(asked: Asked) -> str:
