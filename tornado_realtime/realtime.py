@@ -60,7 +60,7 @@ from tornado_realtime.settings import (
     settings_from_options,
     with_own_options,
 )
-from tornado_realtime.settings.risks import check_risks
+from tornado_realtime.settings.risks import check_judges, check_risks
 from tornado_realtime.wire.base import Farewell
 from tornado_realtime.wire.dialects import DIALECTS
 from tornado_realtime.wire.publish_request import application_key, checked_client, checked_key
@@ -80,8 +80,8 @@ class Realtime:
         settings: Ready settings; else they are made from ``options``.
         authenticate: A function ``request -> user or None``, plain or async, that is asked instead of
             ``auth_endpoint``. It returns a user id, ``{"id", "info"?, "exp"?, "ttl"?}``, a ``User`` or None.
-        authorize: A function ``user, channel, action -> bool``, plain or async, that is asked instead of
-            channel blocks.
+        authorize: A function ``user, channel, action -> bool``, plain or async, that decides who may;
+            channel blocks beside it say other things only.
         options: The options of go_handler by name, and ``prefix`` (``""``), ``socket_path`` (``/ws``),
             ``publish_path`` (``/internal/broadcast``), ``trusted_proxies`` (``()``).
 
@@ -100,8 +100,8 @@ class Realtime:
         if settings is not None and options:
             raise ConfigError("give settings or options, not both")
         self.settings = settings if settings is not None else settings_from_options(**options)
-        if authorize is not None and self.settings.channels:
-            raise ConfigError("give authorize or channel blocks, not both")
+        if authorize is not None:
+            check_judges(self.settings)
         self._authenticate = authenticate
         self._authorize = authorize
         self._keeps_visitors = bool(self.settings.asks_channels("endpoint"))

@@ -9,6 +9,7 @@ from tornado_realtime.carriers import traits_of
 from tornado_realtime.errors import ConfigError
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.settings import Access, Settings, settings_from_directive, settings_from_options
+from tornado_realtime.settings.channels import HISTORY_BYTES
 from tornado_realtime.traits import Retention
 
 BLOCKS = """go_handler {
@@ -179,9 +180,26 @@ def test_what_is_wrong_in_them(lines: str, message: str) -> None:
     assert str(caught.value) == f"Caddyfile:{message}"
 
 
-def test_a_function_and_blocks_do_not_go_together() -> None:
-    with pytest.raises(ConfigError, match=r"^give authorize or channel blocks, not both$"):
-        Realtime(channel={"news": {}}, authorize=lambda user, channel, action: True)
+@pytest.mark.parametrize(("said", "name"), [("subscribe nobody", "subscribe"), ("publish anyone", "publish")])
+def test_beside_a_function_blocks_do_not_say_who_may(said: str, name: str) -> None:
+    def may(user: object, channel: str, action: str) -> bool:
+        return True
+
+    reason = f"channel news: authorize decides who may {name}, so leave {name} out of the block"
+    with pytest.raises(ConfigError) as caught:
+        Realtime(channel={"a": {"history": [10, "1m"]}, "news": dict([said.split()])}, authorize=may)
+    assert str(caught.value) == reason
+    text = f"go_handler {{\nchannel a {{\n}}\nchannel news {{\nhistory 10 1m\n{said}\n}}\n}}"
+    with pytest.raises(ConfigError) as caught:
+        Realtime.from_caddyfile(text, authorize=may)
+    assert str(caught.value) == f"go_handler:4: {reason}"
+
+
+def test_beside_a_function_blocks_say_everything_else() -> None:
+    blocks = {"news": {"history": [10, "1m"], "presence": "on"}, "chat": {}}
+    instance = Realtime(channel=blocks, authorize=lambda user, channel, action: channel == "news")
+    rule = instance.settings.channels[0]
+    assert (rule.history, rule.presence, rule.said) == (Retention(10, 60, HISTORY_BYTES), 200, ())
 
 
 @pytest.mark.parametrize(

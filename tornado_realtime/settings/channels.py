@@ -97,6 +97,7 @@ class ChannelRule:
         history: What is kept of them; None for nothing.
         slow_consumer: What becomes of their slow clients; empty for what go_handler's option says.
         presence: Up to how many users are told by name; 0 for no presence.
+        said: Which of ``subscribe`` and ``publish`` the block says itself.
     """
 
     pattern: Pattern
@@ -105,6 +106,7 @@ class ChannelRule:
     history: Retention | None = None
     slow_consumer: str = ""
     presence: int = 0
+    said: tuple[str, ...] = field(default=(), compare=False)
 
     def traits(self, usual: Slow) -> Traits:
         """What holds on them, beyond who may use them.
@@ -169,7 +171,8 @@ def _lease(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _channel(words: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    rule = ChannelRule(parse_pattern(words[0]), **values)
+    said = tuple(name for name in ("subscribe", "publish") if name in values)
+    rule = ChannelRule(parse_pattern(words[0]), **values, said=said)
     for action, access in rule.accesses:
         if access.who == "user" and not rule.pattern.has_user:
             raise ValueError(

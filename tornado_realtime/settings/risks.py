@@ -31,6 +31,19 @@ def check_risks(settings: Settings) -> None:
                 _refuse(message, settings.written("channel", text))
 
 
+def check_judges(settings: Settings) -> None:
+    """Make sure that no channel block says who may, because a function decides that.
+
+    Raises:
+        ConfigError: One does, with its place, where it has one.
+    """
+    for rule in settings.channels:
+        if rule.said:
+            text, said = rule.pattern.text, rule.said[0]
+            message = f"channel {text}: authorize decides who may {said}, so leave {said} out of the block"
+            _refuse(message, settings.written("channel", text))
+
+
 def _refuse(message: str, place: Directive | None) -> NoReturn:
     raise ConfigError(message) if place is None else place.error(message)
 

@@ -14,6 +14,7 @@ from tests.support.auth_endpoint import answer, endpoint
 from tests.support.lane_requests import JWT_SECRET, token, upgrade_fields
 from tests.support.realtime_world import UPGRADE, WebSocketClient, World, serving
 from tests.support.roads import road
+from tests.support.v1_world import open_v1
 from tornado_realtime.realtime import Realtime
 
 SUBSCRIBED = b'{"type":"subscribed","channel":"room"}'
@@ -195,3 +196,18 @@ def test_equal_questions_are_asked_once_and_a_yes_is_remembered() -> None:
 
 def jwt_of(user: str) -> str:
     return jwt.encode({"sub": user}, JWT_SECRET)
+
+
+def test_a_function_decides_and_a_block_beside_it_says_what_else_holds() -> None:
+    async def main() -> None:
+        instance = Realtime(
+            authenticate=lambda request: "u1",
+            authorize=lambda user, channel, action: channel == "room",
+            channel={"*": {"presence": "on"}},
+        )
+        async with serving(instance) as world:
+            client = await open_v1(world)
+            assert (await client.ask("subscribe", channel="room", presence=True))["count"] == 1
+            assert (await client.ask("subscribe", channel="other"))["error"] == "permission denied"
+
+    asyncio.run(main())
