@@ -103,15 +103,17 @@ class AskingHandler(InternalHandler):
             self._unavailable(error)
         self.set_header("Content-Type", "application/json")
         self.set_header("X-Content-Type-Options", "nosniff")
-        self.finish(json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")
+        if not isinstance(found, bytes):
+            found = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+        self.finish(found + b"\n")
 
     async def head(self, rest: str = "") -> None:
         """The same without a body."""
         await self.get(rest)
 
     @abstractmethod
-    async def found(self, rest: str) -> Mapping[str, Any]:
-        """The answer.
+    async def found(self, rest: str) -> Mapping[str, Any] | bytes:
+        """The answer, as JSON or to be made JSON.
 
         Args:
             rest: See ``get``.

@@ -11,6 +11,7 @@ from tornado.routing import Rule
 from tornado.web import RequestHandler
 
 from tornado_realtime.handlers.broadcast import BroadcastHandler, NotHereHandler, PublishDoor
+from tornado_realtime.handlers.channel import ChannelHandler
 from tornado_realtime.handlers.directory import ChannelsHandler, UserHandler
 from tornado_realtime.handlers.disconnect import DisconnectDoor, DisconnectHandler
 from tornado_realtime.handlers.entrance import SocketDoor
@@ -136,6 +137,7 @@ def _rows(settings: Settings, doors: Doors) -> tuple[Route, ...]:
         Route(application, internal + "metrics", MetricsHandler, publish),
         Route(application, internal + "disconnect", DisconnectHandler, {"door": doors.disconnect_door}),
         Route(application, internal + "channels", ChannelsHandler, publish),
+        Route(application, internal + "channels/", ChannelHandler, publish, below=True),
         Route(application, internal + "users/", UserHandler, publish, below=True),
         Route(everybody, prefix + "/live", HealthHandler, live),
         Route(everybody, prefix + "/ready", HealthHandler, ready),

@@ -46,7 +46,11 @@ def test_what_is_asked_is_answered(text: str) -> None:
     assert shutil.which("curl"), "curl is missing: install the package curl (make test does)"
 
     async def main() -> None:
-        instance = realtime(authenticate=lambda request: "ada@example.com", broadcast_secret=SECRET)
+        instance = realtime(
+            authenticate=lambda request: "ada@example.com",
+            broadcast_secret=SECRET,
+            channel={"chat*": {"presence": "on"}},
+        )
         async with serving(instance) as world:
             await world.open("chat", "chat.eu")
             await open_v1(world, "chat", "chat.us")
