@@ -28,6 +28,7 @@ def make_broker(settings: Settings) -> Broker:
         publish_timeout=settings.publish_timeout,
         timing=timing,
         traits=traits_of(settings),
+        interop=settings.interop,
     )
 
 

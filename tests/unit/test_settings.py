@@ -44,6 +44,7 @@ RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("canary 100ms", {"canary": 0.1}, {"canary": 0.1}),
     ("canary off", {"canary": "off"}, {"canary": 0.0}),
     ("publish_timeout 500ms", {"publish_timeout": 0.5}, {"publish_timeout": 0.5}),
+    ("interop on", {"interop": "on"}, {"interop": True}),
     ("auth_timeout 250ms", {"auth_timeout": 0.25}, {"auth_timeout": 0.25}),
     ("auth_concurrency 8", {"auth_concurrency": 8}, {"auth_concurrency": 8}),
     (
@@ -154,6 +155,7 @@ WRONG: list[tuple[str, str]] = [
     ("auth_endpoint http://a:x", "auth_endpoint must be an http:// or https:// address, not 'http://a:x'"),
     ("auth_endpoint http://[a/", "auth_endpoint must be an http:// or https:// address, not 'http://[a/'"),
     ("auth_timeout 5", "auth_timeout duration '5' has no unit: write 5s for seconds or 5ms for milliseconds"),
+    ("interop yes", "interop must be on or off, not 'yes'"),
     ("canary 0", "canary must be off, or 100ms or longer, not '0'"),
     ("canary 99ms", "canary must be off, or 100ms or longer, not '99ms'"),
     ("canary no", "canary 'no' is not a duration: write something like 10s, 500ms, 1h30m or 2d"),

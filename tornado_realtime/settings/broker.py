@@ -20,6 +20,10 @@ def _canary(words: Sequence[str]) -> dict[str, Any]:
     return {"canary": seconds}
 
 
+def _interop(words: Sequence[str]) -> dict[str, Any]:
+    return {"interop": one_of("interop", "on", "off")(words)["interop"] == "on"}
+
+
 BROKER_OPTIONS: tuple[Option, ...] = (
     Option(
         "driver",
@@ -50,5 +54,13 @@ BROKER_OPTIONS: tuple[Option, ...] = (
         "DURATION",
         "2s",
         "How long Redis may take to answer a publication; then the publisher gets 503, outcome `unknown`.",
+    ),
+    Option(
+        "interop",
+        _interop,
+        "on|off",
+        "off",
+        "With `driver redis`, publishes what is published on channels with a history on `realtime:CHANNEL`, "
+        "too, for other programs on the same Redis. Plain channels are published there anyway.",
     ),
 )

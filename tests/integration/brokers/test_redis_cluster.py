@@ -20,7 +20,7 @@ from tests.support.redis_server import RedisServer, free_port
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.brokers.redis.cluster import Cluster
 from tornado_realtime.brokers.redis.link import Timing
-from tornado_realtime.brokers.redis.subscriber import topic_of
+from tornado_realtime.brokers.redis.names import topic_of
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.publication import Publication
 

@@ -16,7 +16,7 @@ from tests.support.redis_server import RedisServer, free_port
 from tests.support.streams import StreamServer
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.brokers.redis.link import Timing
-from tornado_realtime.brokers.redis.subscriber import topic_of
+from tornado_realtime.brokers.redis.names import topic_of
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
 from tornado_realtime.publication import Publication
 

@@ -17,6 +17,7 @@ class FakeLine(Line):
         self._address = parse_address("")
         self._dial_timeout = 1.0
         self.heard = asyncio.Event()
+        self.answers: list[object] = []
         self.commands: list[Command] = []
         self.writes = 0
         self.aborted = False

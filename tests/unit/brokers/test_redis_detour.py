@@ -10,9 +10,9 @@ from tornado_realtime.brokers.redis.address import parse_address
 from tornado_realtime.brokers.redis.cluster import Cluster
 from tornado_realtime.brokers.redis.cluster.detour import Detour
 from tornado_realtime.brokers.redis.link import Timing
+from tornado_realtime.brokers.redis.names import topic_of
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
 from tornado_realtime.brokers.redis.shard import Ends
-from tornado_realtime.brokers.redis.subscriber import topic_of
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
 from tornado_realtime.metrics import BrokerCounters
 

@@ -14,8 +14,9 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, ResponseErr
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.dialect import CHUNK, PLAIN, SHARDED
+from tornado_realtime.brokers.redis.names import topic_of
 from tornado_realtime.brokers.redis.publisher import Parcel, Publisher
-from tornado_realtime.brokers.redis.subscriber import Subscriber, topic_of
+from tornado_realtime.brokers.redis.subscriber import Subscriber
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 
 A, B = topic_of("a"), topic_of("b")

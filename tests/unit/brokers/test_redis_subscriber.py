@@ -11,8 +11,9 @@ from redis.exceptions import NoPermissionError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.dialect import CHUNK
+from tornado_realtime.brokers.redis.names import topic_of
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
-from tornado_realtime.brokers.redis.subscriber import Subscriber, topic_of
+from tornado_realtime.brokers.redis.subscriber import Subscriber
 from tornado_realtime.errors import BrokerUnavailableError
 
 

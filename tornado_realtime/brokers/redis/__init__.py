@@ -1,9 +1,15 @@
-"""The broker that carries publications between nodes through Redis publish/subscribe.
+"""The broker that carries publications between nodes through Redis, and keeps streams there.
 
 ::
 
     broker      the contract: RedisBroker
-    shard       one server: both connections to it, and what may be published over them
+    streams     which streams this node follows, and what is read of them
+    follower    one stream: what was delivered, and what comes next; pure
+    asks        what is asked of Redis beyond PUBLISH, and what the replies mean
+    scripts     the Lua scripts, which lie in lua/
+    heads       what stands before the messages of a stream
+    names       how everything is called in Redis
+    shard       one server: all connections to it, and what may be published over them
     subscriber  which channels this node listens to; what comes in
     publisher   what goes out, pipelined
     link        one supervised connection: dial, health check, reconnect with backoff; outages

@@ -6,33 +6,40 @@ import asyncio
 import logging
 
 from tornado_realtime.brokers.base import Broker, Health, Sink
+from tornado_realtime.brokers.redis import asks
 from tornado_realtime.brokers.redis.address import parse_address
+from tornado_realtime.brokers.redis.asks import parse_taken
 from tornado_realtime.brokers.redis.cluster import Cluster
 from tornado_realtime.brokers.redis.link import Timing
-from tornado_realtime.brokers.redis.publisher import Parcel
+from tornado_realtime.brokers.redis.names import (
+    NODE_PREFIX,
+    NODES_TOPIC,
+    PROBE_PREFIX,
+    stream_topic,
+    topic_of,
+)
+from tornado_realtime.brokers.redis.publisher import Ask, Parcel, answered, plainly
 from tornado_realtime.brokers.redis.shard import Carrier, Ends, Shard
-from tornado_realtime.brokers.redis.signed import pack, unpack
-from tornado_realtime.brokers.redis.subscriber import topic_of
+from tornado_realtime.brokers.redis.signed import is_text, pack, unpack
+from tornado_realtime.brokers.redis.streams import Streams
 from tornado_realtime.brokers.sinks import deliver, missed, told
 from tornado_realtime.errors import BrokerClosedError, BrokerUnavailableError
-from tornado_realtime.publication import PLAIN, Gap, Publication, Taken
+from tornado_realtime.publication import PLAIN, Gap, History, Last, Position, Publication, Taken
 from tornado_realtime.traits import NO_TRAITS, TraitsTable
 
 logger = logging.getLogger(__name__)
 
-# Where nodes talk to one another: outside realtime:*, which older servers subscribe to as a whole.
-NODES_TOPIC = b"realtime2:nodes"
-NODE_PREFIX = b"realtime2:node:"
-PROBE_PREFIX = b"realtime2:probe:"
-
 
 class RedisBroker(Broker):
-    """Carries publications between all nodes on one Redis, at most once, without history.
+    """Carries publications between all nodes on one Redis.
 
-    The wire is that of the older server: ``PUBLISH realtime:CHANNEL MESSAGE``, the message as it is.
+    The wire of plain channels is that of the older server: ``PUBLISH realtime:CHANNEL MESSAGE``, the message
+    as it is. What is published on a stream is appended to it and published on ``realtime2:{=CHANNEL}`` by a
+    script, in one step; what others publish on ``realtime:CHANNEL`` comes live, without a position.
     What nodes tell one another travels on ``realtime2:nodes`` and ``realtime2:node:NODE_ID``, and what a
     node sends to find out whether it is deaf on ``realtime2:probe:NODE_ID``.
-    There are two connections, one to publish and one to listen; each comes back by itself.
+    There is a connection to publish, one to listen, and one to read where there are streams; each comes back
+    by itself.
 
     A publication is refused while its way back to this node's own subscribers is broken, and waits
     while that way is being made: so one that was made after ``subscribe`` reaches them.
@@ -42,6 +49,7 @@ class RedisBroker(Broker):
         publish_timeout: Seconds that ``publish`` waits at most.
         timing: How patient the connections are.
         traits: What is kept of which channel.
+        interop: Whether publications on streams are published on ``realtime:CHANNEL``, too.
 
     Raises:
         ConfigError: ``address`` cannot be read, or names a file that is not there; without a place,
@@ -55,18 +63,24 @@ class RedisBroker(Broker):
         publish_timeout: float = 2.0,
         timing: Timing | None = None,
         traits: TraitsTable = NO_TRAITS,
+        interop: bool = False,
     ) -> None:
         super().__init__(traits)
         self._publish_timeout = publish_timeout
+        self._interop = interop
         self._sink: Sink | None = None
         self._closed = False
         name = self.node_id.encode()
         own = {NODE_PREFIX + name: self._told, NODES_TOPIC: self._told}
-        ends = Ends(self._receive, self._missed, PROBE_PREFIX + name, self.counters)
+        readable = self._readable if traits.keeps_history else None
+        ends = Ends(self._receive, self._missed, PROBE_PREFIX + name, self.counters, readable)
         found = parse_address(address)
         found.check_files()
         make = Shard if found.scheme.form == "server" else Cluster
         self._carrier: Carrier = make(found, own, ends, timing or Timing())
+        self._streams = Streams(
+            self._carrier, self._deliver, self._lost, self._unreadable, patience=publish_timeout
+        )
 
     async def start(self, sink: Sink) -> None:
         """Begin to deliver to ``sink``; wait for the first dial, ``publish_timeout`` at most.
@@ -87,9 +101,10 @@ class RedisBroker(Broker):
             logger.warning("Redis at %s does not answer; starting without it", self._carrier.shown)
 
     async def close(self) -> None:
-        """Break both connections; what still waits to be published fails with BrokerClosedError."""
+        """Break all connections; what still waits to be published fails with BrokerClosedError."""
         self._closed = True
         self._sink = None
+        await self._streams.close()
         await self._carrier.close(BrokerClosedError("the Redis broker was closed"))
 
     async def publish(self, publication: Publication, key: str = "") -> Taken:
@@ -100,8 +115,16 @@ class RedisBroker(Broker):
                 ``publish_timeout``. Where it was sent and no answer came, its outcome is unknown.
             BrokerClosedError: Before ``start``, or after ``close``.
         """
+        channel = publication.channel
+        retention = self.traits.of(channel).retention
         try:
-            await self._send(topic_of(publication.channel), pack(publication))
+            if retention is not None:
+                ask = asks.append(publication, retention, key, copied=self._interop)
+                return parse_taken(await self._send(stream_topic(channel), pack(publication), ask))
+            if key:
+                ask = asks.once(channel, key)
+                return parse_taken(await self._send(topic_of(channel), pack(publication), ask))
+            await self._send(topic_of(channel), pack(publication))
         except BrokerUnavailableError as error:
             if error.outcome == "unknown":
                 self.counters.publications_unknown += 1
@@ -110,9 +133,36 @@ class RedisBroker(Broker):
             raise
         return PLAIN
 
+    def position(self, channel: str) -> Position | None:
+        """See Broker."""
+        return self._streams.position(channel)
+
+    def history_now(
+        self, channel: str, since: Position | Last | None, limit: int, *, reverse: bool = False
+    ) -> History | None:
+        """See Broker: known is only that somebody missed nothing."""
+        self._check_open()
+        return self._streams.history_now(channel, since, reverse=reverse)
+
+    async def history(
+        self, channel: str, since: Position | Last | None, limit: int, *, reverse: bool = False
+    ) -> History:
+        """See Broker. An answer is bounded in bytes, too: ``more`` says that there is more.
+
+        Raises:
+            BrokerUnavailableError: Redis is away, or did not answer within ``publish_timeout``.
+            BrokerClosedError: Before ``start``, or after ``close``.
+        """
+        self._check_open()
+        retention = self.traits.of(channel).retention
+        if retention is None:
+            return await super().history(channel, since, limit, reverse=reverse)
+        return await self._streams.history(channel, retention, since, limit, reverse=reverse)
+
     async def tell(self, message: bytes, to: str = "") -> int:
         """Hand one node message to Redis, and wait until it took it; see ``publish`` for what it raises."""
-        return await self._send(NODE_PREFIX + to.encode() if to else NODES_TOPIC, message)
+        receivers = await self._send(NODE_PREFIX + to.encode() if to else NODES_TOPIC, message)
+        return receivers if isinstance(receivers, int) else 0
 
     @property
     def health(self) -> Health:
@@ -129,19 +179,24 @@ class RedisBroker(Broker):
 
     def subscribe(self, channel: str) -> None:
         """Listen to ``channel``; Redis is told with the next turn of the loop."""
-        if not self._closed:
-            self._carrier.add(channel)
+        if self._closed:
+            return
+        self._carrier.add(channel)
+        if (retention := self.traits.of(channel).retention) is not None:
+            self._streams.follow(channel, retention)
 
     def unsubscribe(self, channel: str) -> None:
         """Deliver ``channel`` no longer; Redis is told a little later, if nobody came back."""
         if not self._closed:
+            self._streams.unfollow(channel)  # first: see heads
             self._carrier.remove(channel)
 
-    async def _send(self, topic: bytes, data: bytes) -> int:
-        if self._sink is None:
-            raise BrokerClosedError("the Redis broker is closed or not started")
-        taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        parcel = Parcel(topic, data, taken, self._carrier.shard(topic).subscriber.wants(topic))
+    async def _send(self, topic: bytes, data: bytes, ask: Ask = plainly) -> object:
+        self._check_open()
+        taken: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        # A stream is repaired, and what has a key must not be published again: only the rest is doubted.
+        awaited = ask is plainly and self._carrier.shard(topic).subscriber.wants(topic)
+        parcel = Parcel(topic, data, taken, awaited, ask=ask)
         self._carrier.hand_in(parcel)
         try:
             return await self._outcome(parcel)
@@ -151,41 +206,51 @@ class RedisBroker(Broker):
         finally:
             parcel.withdraw()
 
-    async def _outcome(self, parcel: Parcel) -> int:
-        # Two waits: after this process was itself stopped for a while, the first is over at once,
-        # before the answer that lies in the socket could be read.
-        for _ in range(2):
-            await asyncio.wait([parcel.taken], timeout=self._publish_timeout / 2)
-            if parcel.taken.done():
-                return parcel.taken.result()
+    async def _outcome(self, parcel: Parcel) -> object:
+        if await answered(parcel, self._publish_timeout):
+            return parcel.taken.result()
         wait = f"no answer from Redis within {self._publish_timeout:g} s"
         if not parcel.sent:  # and it never will be: it is withdrawn
             raise BrokerUnavailableError(f"{wait}; nothing was sent")
         self._carrier.shard(parcel.topic).publisher.doubt(self._publish_timeout)
         raise BrokerUnavailableError(f"{wait}; it may still be delivered", outcome="unknown")
 
+    def _check_open(self) -> None:
+        if self._sink is None:
+            raise BrokerClosedError("the Redis broker is closed or not started")
+
+    def _readable(self) -> None:
+        self._streams.readable()
+
     def _told(self, message: bytes) -> None:
         if self._sink is not None:
             told(self._sink, message)
 
     def _missed(self, gap: Gap) -> None:
+        """A subscription was interrupted: that matters to plain channels alone."""
+        if self.traits.keeps_history and gap.channels is not None:
+            plain = tuple(name for name in gap.channels if self.traits.of(name).retention is None)
+            gap = Gap(plain, gap.seconds)
+        if gap.channels != ():
+            self._lost(gap)
+
+    def _lost(self, gap: Gap) -> None:
         if self._sink is not None:
             missed(self._sink, gap)
 
     def _receive(self, channel: str, data: bytes) -> None:
-        if self._sink is None:
-            return
-        if _is_text(data):
-            deliver(self._sink, unpack(channel, data))
-            return
+        """Something without a position came."""
+        if self._streams.hears(channel):
+            if is_text(data):
+                self._deliver(unpack(channel, data))
+            else:
+                self._unreadable(channel)
+
+    def _deliver(self, publication: Publication) -> None:
+        if self._sink is not None:
+            deliver(self._sink, publication)
+
+    def _unreadable(self, channel: str) -> None:
         self.counters.publications_unreadable += 1
         level = logging.WARNING if self.counters.publications_unreadable == 1 else logging.DEBUG
         logger.log(level, "dropped a message that is empty or not UTF-8, from Redis on channel %r", channel)
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return bool(data)

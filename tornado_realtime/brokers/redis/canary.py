@@ -122,7 +122,7 @@ class Canary:
         )
         self._late(parcel.taken.done())
 
-    def _taken(self, taken: asyncio.Future[int]) -> None:
+    def _taken(self, taken: asyncio.Future[object]) -> None:
         """The probe was not published: it is publishing that does not work, and it is known why."""
         if taken.cancelled() or not (error := taken.exception()):
             return

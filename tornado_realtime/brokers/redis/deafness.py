@@ -14,21 +14,21 @@ class Deafness:
     """
 
     def __init__(self) -> None:
-        self._sure = 0.0
+        self.sure = 0.0  #: what was published before this moment was heard
         self._since: dict[bytes, float] = {}
 
     def promised(self, moment: float) -> None:
         """What is published from ``moment`` on is to be heard; called more than once the first counts."""
-        self._sure = self._sure or moment
+        self.sure = self.sure or moment
 
     def proved(self, moment: float) -> None:
         """What Redis sent before ``moment`` was read: it answered what was asked then."""
-        self._sure = max(self._sure, moment)
+        self.sure = max(self.sure, moment)
 
     def began(self, topics: Iterable[bytes]) -> None:
         """These cannot be heard any longer; those that could not before stay what they are."""
         for topic in topics:
-            self._since.setdefault(topic, self._sure)
+            self._since.setdefault(topic, self.sure)
 
     def joined(self, topic: bytes, since: float) -> None:
         """One more cannot be heard, since then."""
@@ -40,7 +40,7 @@ class Deafness:
         Returns:
             When it was surely heard for the last time.
         """
-        return self._since.pop(topic, self._sure)
+        return self._since.pop(topic, self.sure)
 
     def ended(self, now: float) -> tuple[list[bytes], float]:
         """Everything is heard again.

@@ -23,9 +23,15 @@ class Line:
     Args:
         address: Where to dial.
         dial_timeout: Seconds for one dial, login included.
+        prelude: Commands that are answered before the connection is open; it opens whatever the answers are.
+
+    Attributes:
+        answers: To those; errors as ResponseError.
     """
 
-    def __init__(self, address: RedisAddress, dial_timeout: float) -> None:
+    def __init__(self, address: RedisAddress, dial_timeout: float, prelude: tuple[Command, ...] = ()) -> None:
+        self.answers: list[object] = []
+        self._prelude = prelude
         self._address = address
         self._dial_timeout = dial_timeout
         # socket_timeout: None, because a reader waits as long as nobody publishes.
@@ -46,6 +52,9 @@ class Line:
                 answer = await self.read()
                 if self._address.role and not isinstance(answer, ResponseError):
                     answer = await self._role()
+                if self._prelude and not isinstance(answer, ResponseError):
+                    await self.write(self._prelude)
+                    self.answers = [await self.read() for _ in self._prelude]
         except (RedisError, OSError) as error:
             raise self._lost(error) from error
         if isinstance(answer, ResponseError):

@@ -1,4 +1,4 @@
-"""What goes out to Redis: publications, pipelined over one connection."""
+"""What goes out to Redis: publications and questions, pipelined over one connection each."""
 
 from __future__ import annotations
 
@@ -9,34 +9,65 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from redis.crc import key_slot
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from tornado_realtime.brokers.redis.dialect import ELSEWHERE, PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Command, Line
+from tornado_realtime.brokers.redis.scripts import life_of
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError, Outcome
 
 BATCH_BYTES = 65536  # what is not written yet can still be withdrawn, so batches stay small
 QUEUE_BYTES = 64 * 1024 * 1024  # beyond it publishing is refused; one publication always fits
 
 
-@dataclass(slots=True, eq=False)
-class Parcel:
-    """One publication on its way to Redis.
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a command depends on: to whom it goes.
 
     Attributes:
-        topic: Redis' name of the channel.
+        dialect: How it carries messages.
+        life: Tells a start or a promotion of the server from all others; empty where it does not tell.
+    """
+
+    dialect: Dialect
+    life: bytes = b""
+
+
+Ask = Callable[["Parcel", Server], Command]
+"""What a parcel asks of a server."""
+
+
+def plainly(parcel: Parcel, server: Server) -> Command:
+    """Publish it on its topic, and nothing else."""
+    return (server.dialect.publish, parcel.topic, parcel.data)
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """One publication on its way to Redis, or one question.
+
+    Attributes:
+        topic: Redis' name of the channel; it goes to who serves that.
         data: The message.
-        taken: Done when Redis took it, with the number of its clients that got it; fails with a
-            BrokerError; cancelled when nobody waits.
-        awaited: Whether this node itself listened to the topic when the parcel was handed in.
+        taken: Done when Redis took it, with its reply: to a plain publication the number of its clients
+            that got it; fails with a BrokerError; cancelled when nobody waits.
+        awaited: Whether this node itself listened to the topic when the parcel was handed in, and nobody
+            else would notice if it got nothing.
         sent: Whether any of it may have reached Redis.
+        ask: Says what Redis is to do.
     """
 
     topic: bytes
     data: bytes
-    taken: asyncio.Future[int] = field(repr=False)
+    taken: asyncio.Future[object] = field(repr=False)
     awaited: bool = False
     sent: bool = False
+    ask: Ask = plainly
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether it is about keys of the slot of its topic, and so only who has them can take it."""
+        return self.ask is not plainly
 
     def fail(self, error: BrokerError) -> None:
         """Tell the publisher that it was not taken, or, of one that was sent, that this is not known."""
@@ -53,14 +84,25 @@ class Parcel:
             copy.outcome = outcome
             self.taken.set_exception(copy)
 
-    def succeed(self, receivers: int) -> None:
-        """Tell the publisher that it was taken, and went to so many."""
+    def succeed(self, reply: object) -> None:
+        """Tell the publisher that it was taken, and what Redis said."""
         if not self.taken.done():
-            self.taken.set_result(receivers)
+            self.taken.set_result(reply)
 
     def withdraw(self) -> None:
         """Nobody waits for the outcome any longer; what is not sent yet never will be."""
         self.taken.cancel()  # on one that failed already: asyncio will not complain that nobody looked
+
+
+async def answered(parcel: Parcel, seconds: float) -> bool:
+    """Wait until it is known what became of ``parcel``, but not for ever; whether it is."""
+    # Two waits: after this process was itself stopped for a while, the first is over at once,
+    # before the answer that lies in the socket could be read.
+    for _ in range(2):
+        await asyncio.wait([parcel.taken], timeout=seconds / 2)
+        if parcel.taken.done():
+            return True
+    return False
 
 
 class Publisher:
@@ -90,7 +132,7 @@ class Publisher:
         self._sent_back = sent_back
         self._ready = ready
         self._doubtful = doubtful
-        self._dialect = dialect
+        self._server = Server(dialect)
         self._worry = worry
         self._line: Line | None = None
         self._waiting: deque[Parcel] = deque()
@@ -136,6 +178,7 @@ class Publisher:
     def begin(self, line: Line) -> None:
         """Publishing works from now on."""
         self._line = line
+        self._server = Server(self._server.dialect, life_of(line.answers))
         self._answered = asyncio.get_running_loop().time()
         self._ready()
 
@@ -181,11 +224,13 @@ class Publisher:
         if isinstance(reply, ELSEWHERE) and self._sent_back is not None:
             self._sent_back(parcel)
         elif isinstance(reply, ResponseError):
-            parcel.refuse(line.refusal(reply))
+            parcel.refuse(error := line.refusal(reply))
+            if isinstance(reply, NoScriptError):  # all scripts are loaded anew over a new connection
+                raise error
         elif reply == 0 and parcel.awaited:
             self._doubtful(parcel)
         else:
-            parcel.succeed(reply if isinstance(reply, int) else 0)
+            parcel.succeed(reply)
 
     def _next_batch(self) -> list[Command]:
         commands: list[Command] = []
@@ -201,6 +246,12 @@ class Publisher:
                 continue
             parcel.sent = True
             self._sent.append(parcel)
-            commands.append((self._dialect.publish, parcel.topic, parcel.data))
+            commands.append(parcel.ask(parcel, self._server))
             size += len(parcel.data)
         return commands
+
+
+class Reader(Publisher):
+    """Asks over a connection of its own: neither does an answer delay publications, nor they an answer."""
+
+    name = "reading"

@@ -1,20 +1,21 @@
-"""One Redis server: a connection to publish over, and one to listen."""
+"""One Redis server: connections to publish over, to listen, and to read streams where there are any."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from tornado_realtime.brokers.redis.address import RedisAddress
 from tornado_realtime.brokers.redis.canary import Canary
 from tornado_realtime.brokers.redis.dialect import PLAIN, Dialect
-from tornado_realtime.brokers.redis.line import Line
-from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
+from tornado_realtime.brokers.redis.line import Command, Line
+from tornado_realtime.brokers.redis.link import Link, Session, Timing, cancelled
 from tornado_realtime.brokers.redis.outage import Outage
-from tornado_realtime.brokers.redis.publisher import Parcel, Publisher
-from tornado_realtime.brokers.redis.subscriber import Lodger, Subscriber, Take
+from tornado_realtime.brokers.redis.publisher import Parcel, Publisher, Reader
+from tornado_realtime.brokers.redis.scripts import APPEND, ONCE, READ, WHO
+from tornado_realtime.brokers.redis.subscriber import Ear, Lodger, Subscriber, Take
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 from tornado_realtime.metrics import BrokerCounters
 from tornado_realtime.publication import Gap
@@ -29,12 +30,14 @@ class Ends:
         missed: Is told on which channels publications may have been missed.
         probe: Where this node's probes travel, or how the names of such topics begin.
         counters: Where to count.
+        readable: Called when streams can be read again; None where there are none.
     """
 
     receive: Callable[[str, bytes], None]
     missed: Callable[[Gap], None]
     probe: bytes
     counters: BrokerCounters
+    readable: Callable[[], None] | None = None
 
 
 class Carrier(Protocol):
@@ -57,11 +60,20 @@ class Carrier(Protocol):
     def hand_in(self, parcel: Parcel) -> None:
         """Send ``parcel`` as soon as this node hears its topic, or fail it at once."""
 
+    def question(self, parcel: Parcel) -> None:
+        """Ask what ``parcel`` asks, or fail it at once."""
+
     def add(self, channel: str) -> None:
         """The first local subscriber of ``channel`` came."""
 
     def remove(self, channel: str) -> None:
         """The last local subscriber of ``channel`` left."""
+
+    def follow(self, topic: bytes, ear: Ear) -> None:
+        """Listen to a stream."""
+
+    def unfollow(self, topic: bytes) -> None:
+        """Nobody listens to a stream any longer."""
 
     @property
     def trouble(self) -> str:
@@ -73,7 +85,7 @@ class Carrier(Protocol):
 
 
 class Shard:
-    """Carries parcels to one server and messages from it; both connections come back by themselves.
+    """Carries parcels to one server and messages from it; its connections come back by themselves.
 
     A parcel is refused while its way back to this node's own subscribers is broken, and waits while
     that way is being made.
@@ -128,13 +140,19 @@ class Shard:
             proved=self.subscriber.proved,
             late=self._deaf,
         )
+        self.reader = Reader(self._can_read, lambda parcel: None, dialect, self._lost, self._read_elsewhere)
         self._outage = Outage(address.shown, self.subscriber.__len__, ends.counters)
-        sessions = (self.subscriber, self.publisher)
-        self._links = [
-            Link(session, lambda: Line(address, timing.dial), timing, self._outage, self._found)
-            for session in sessions
-        ]
+        self._links = [self._link(address, *job) for job in self._sessions()]
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _sessions(self) -> Iterator[tuple[Session, tuple[Command, ...]]]:
+        """What is done over connections of its own, and what each of those begins with."""
+        yield self.subscriber, ()
+        if self._ends.readable is None:
+            yield self.publisher, (ONCE.load,)
+        else:
+            yield self.publisher, (WHO, ONCE.load, APPEND.load)
+            yield self.reader, (WHO, READ.load)
 
     def start(self) -> None:
         """Begin to dial; once is enough."""
@@ -159,9 +177,10 @@ class Shard:
             await link.tried.wait()
 
     async def close(self, error: BrokerError) -> None:
-        """Break both connections; what still waits to be published fails with ``error``."""
+        """Break all connections; what still waits to be published or asked fails with ``error``."""
         tasks, self._tasks = self._tasks, []
         self.publisher.end(error)
+        self.reader.end(error)
         self.subscriber.end(error)
         for link in self._links:
             link.tried.set()
@@ -178,6 +197,18 @@ class Shard:
     def remove(self, channel: str) -> None:
         """The last local subscriber left."""
         self.subscriber.remove(channel)
+
+    def follow(self, topic: bytes, ear: Ear) -> None:
+        """See Carrier."""
+        self.subscriber.follow(topic, ear)
+
+    def unfollow(self, topic: bytes) -> None:
+        """See Carrier."""
+        self.subscriber.unfollow(topic)
+
+    def question(self, parcel: Parcel) -> None:
+        """See Carrier: what is read is what this server has, whether this node hears it or not."""
+        self.reader.hand_in(parcel)
 
     def hand_in(self, parcel: Parcel) -> None:
         """Send ``parcel``, now or when this node hears its topic; or fail it at once."""
@@ -203,11 +234,26 @@ class Shard:
 
     @property
     def _away(self) -> str:
-        if not self.publisher.online:
+        if not self.publisher.online or not (self.reader.online or self._ends.readable is None):
             return "Redis is away"
         if not self.subscriber.caught_up:
             return "not every channel is subscribed at Redis"
         return ""
+
+    def _link(self, address: RedisAddress, session: Session, prelude: tuple[Command, ...]) -> Link:
+        def dial() -> Line:
+            return Line(address, self._timing.dial, prelude)
+
+        return Link(session, dial, self._timing, self._outage, self._found)
+
+    def _can_read(self) -> None:
+        self._ready(Reader.name)
+        if self._ends.readable is not None:
+            self._ends.readable()
+
+    def _read_elsewhere(self, parcel: Parcel) -> None:
+        parcel.refuse(BrokerUnavailableError("another node of the cluster serves it now"))
+        self._worry()
 
     def _ready(self, link: str) -> None:
         self._outage.ended(link)
@@ -224,7 +270,7 @@ class Shard:
             self.publisher.doubt(self._timing.canary)
 
     def retry_after(self) -> float:
-        """Seconds until both connections will have been dialled again; 0 if they are there."""
+        """Seconds until all connections will have been dialled again; 0 if they are there."""
         now = asyncio.get_running_loop().time()
         return max(link.wait_until_dial(now) for link in self._links)
 

@@ -38,6 +38,15 @@ def unpack(channel: str, data: bytes) -> Publication:
     return Publication(channel, message, sender=_sender(said), exclude=_text(said.get("exclude")))
 
 
+def is_text(data: bytes) -> bool:
+    """Whether something can be a message: UTF-8 text, not empty."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return bool(data)
+
+
 def _said(publication: Publication) -> dict[str, str]:
     """What the line tells of a publication; nothing of most of those of applications."""
     sender = publication.sender

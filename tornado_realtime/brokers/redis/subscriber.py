@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, dropwhile, islice, takewhile
+from typing import Protocol
 
 from redis.crc import key_slot
 from redis.exceptions import AskError, ResponseError
@@ -14,18 +15,34 @@ from redis.exceptions import AskError, ResponseError
 from tornado_realtime.brokers.redis.deafness import Deafness
 from tornado_realtime.brokers.redis.dialect import NOT_SERVED, PLAIN, Dialect
 from tornado_realtime.brokers.redis.line import Command, Line
+from tornado_realtime.brokers.redis.names import topic_of
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 from tornado_realtime.publication import Gap
 
-PREFIX = b"realtime:"
 BATCH = 100  # commands in one write
 Take = Callable[[bytes], None]
 
 
-def topic_of(channel: str) -> bytes:
-    """Redis' name of ``channel``."""
-    return PREFIX + channel.encode()
+class Ear(Protocol):
+    """Who listens to a stream, and must know when that is interrupted."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known what was published before it began to listen."""
+
+    def confirmed(self) -> None:
+        """Messages come from now on."""
+
+    def interrupted(self, since: float) -> None:
+        """Messages do not come any longer; surely heard was what came before ``since`` (loop time)."""
+
+    def take(self, data: bytes) -> bytes:
+        """Take a message.
+
+        Returns:
+            The topic on which the next message is a copy of this one; empty for none.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +50,12 @@ class Lodger:
     """A topic on its way from one server to another.
 
     Attributes:
-        listener: The channel, or what takes the messages of one of the node's own topics.
+        listener: The channel, or what takes the messages of a stream or of one of the node's own topics.
         held: What was to be published when it is subscribed.
         since: When it was surely heard for the last time (loop time).
     """
 
-    listener: str | Take
+    listener: str | Take | Ear
     held: list[Parcel]
     since: float = 0.0
 
@@ -89,6 +106,7 @@ class Subscriber:
         self._doubtful: list[Parcel] = []  # what the next PING is to settle
         self._pings: deque[tuple[float, list[Parcel]]] = deque()  # sent when, and what each is to settle
         self._wanted: dict[bytes, str] = {}
+        self._streams: dict[bytes, Ear] = {}  # wanted likewise
         self._joins: dict[bytes, None] = {}  # to SUBSCRIBE with the next write, in order
         self._parts: dict[bytes, None] = {}  # to UNSUBSCRIBE with the next write, before the joins
         self._unanswered: dict[bytes, int] = {}  # SUBSCRIBEs whose answer is still to come
@@ -107,7 +125,9 @@ class Subscriber:
 
     def hears(self, topic: bytes) -> bool:
         """False if a message on ``topic`` sent now would miss subscribers that are here already."""
-        return (topic in self._confirmed or not self.wants(topic)) and topic not in self._held
+        if topic in self._held or not (topic in self._confirmed or not self.wants(topic)):
+            return False
+        return topic not in self._streams or self._streams[topic].settled
 
     def hold(self, parcel: Parcel) -> None:
         """Keep ``parcel`` until its topic is confirmed; fail it if the connection is away."""
@@ -127,7 +147,7 @@ class Subscriber:
 
     def wants(self, topic: bytes) -> bool:
         """Whether ``topic`` has a local subscriber, or is one of the node's own."""
-        return topic in self._wanted or topic in self._own
+        return topic in self._wanted or topic in self._own or topic in self._streams
 
     @property
     def caught_up(self) -> bool:
@@ -154,15 +174,40 @@ class Subscriber:
         self._wanted[topic] = channel
         if self._line is None:
             self._deafness.joined(topic, asyncio.get_running_loop().time())
-        if self._lingering.pop(topic, None) is None and self._line is not None:
-            self._joins[topic] = None
-            self._wake.set()
+        self._begin_to_want(topic)
 
     def remove(self, channel: str) -> None:
         """The last local subscriber left."""
         topic = topic_of(channel)
         self._deafness.left(topic)
-        if self._wanted.pop(topic, None) is None or self._line is None:
+        if self._wanted.pop(topic, None) is not None:
+            self._stop_to_want(topic)
+
+    def follow(self, topic: bytes, ear: Ear) -> None:
+        """Listen to a stream."""
+        self._streams[topic] = ear
+        if self._begin_to_want(topic):
+            ear.confirmed()
+
+    def unfollow(self, topic: bytes) -> None:
+        """Nobody listens to a stream any longer."""
+        if self._streams.pop(topic, None) is not None:
+            self._stop_to_want(topic)
+
+    def settle(self, topic: bytes) -> None:
+        """The ear of ``topic`` knows where its stream stands."""
+        self._let_go(topic)
+
+    def _begin_to_want(self, topic: bytes) -> bool:
+        """See that ``topic`` is subscribed; whether it still is."""
+        lingered = self._lingering.pop(topic, None) is not None
+        if not lingered and self._line is not None:
+            self._joins[topic] = None
+            self._wake.set()
+        return lingered
+
+    def _stop_to_want(self, topic: bytes) -> None:
+        if self._line is None:
             return
         if topic in self._joins or topic in self._lost:  # Redis does not send it
             self._joins.pop(topic, None)
@@ -178,7 +223,7 @@ class Subscriber:
         self._line = line
         self._opened = asyncio.get_running_loop().time()
         self._deafness.promised(self._opened)
-        self._joins = dict.fromkeys((*self._own, *self._wanted))
+        self._joins = dict.fromkeys(self.topics())
         self._catching_up = True
         self._wake.set()
 
@@ -186,6 +231,8 @@ class Subscriber:
         """Redis forgets our channels with the connection; so do we, but for what is wanted."""
         if self._line is not None:
             self._deafness.began(self._wanted)
+            for ear in self._streams.values():
+                ear.interrupted(self._deafness.sure)
         self._line = None
         self._ping_due = False
         if self._timer is not None:
@@ -234,6 +281,7 @@ class Subscriber:
 
     async def read(self, line: Line) -> None:
         """Take messages and confirmations in the order in which Redis sent them."""
+        copied = b""  # where the next message is a copy, if it comes there
         message, subscribed, unsubscribed = (
             self._dialect.message,
             self._dialect.subscribed,
@@ -242,8 +290,14 @@ class Subscriber:
         while True:
             match await line.read():
                 case [kind, bytes(topic), bytes(data)] if kind == message:
+                    if copied:
+                        is_copy, copied = copied == topic, b""
+                        if is_copy:
+                            continue
                     if (channel := self._wanted.get(topic)) is not None:
                         self._receive(channel, data)
+                    elif (ear := self._streams.get(topic)) is not None:
+                        copied = ear.take(data)
                     elif (take := self._own.get(topic)) is not None:
                         take(data)
                 case [kind, bytes(topic), _] if kind == subscribed:
@@ -262,12 +316,14 @@ class Subscriber:
         return tuple(self._wanted.values())
 
     def topics(self) -> list[bytes]:
-        """All that is wanted here."""
-        return [*self._own, *self._wanted]
+        """All that is wanted here; streams come last, see ``heads``."""
+        return [*self._own, *self._wanted, *self._streams]
 
     def evict(self, topic: bytes) -> Lodger:
         """Give up a topic that is wanted, because another server is to serve it."""
-        listener: str | Take | None = self._wanted.pop(topic, None)
+        listener: str | Take | Ear | None = self._wanted.pop(topic, None)
+        if listener is None and (listener := self._streams.pop(topic, None)) is not None:
+            listener.interrupted(self._deafness.sure)
         if listener is None:
             listener = self._own.pop(topic)
         if topic in self._confirmed or topic in self._unanswered:
@@ -286,8 +342,10 @@ class Subscriber:
         if isinstance(lodger.listener, str):
             self._wanted[topic] = lodger.listener
             self._deafness.joined(topic, lodger.since)
-        else:
+        elif callable(lodger.listener):
             self._own[topic] = lodger.listener
+        else:
+            self._streams[topic] = lodger.listener
         if self._line is not None:
             self._join([topic])
         for parcel in lodger.held:
@@ -332,6 +390,8 @@ class Subscriber:
                 self._let_go(topic)
             elif topic not in self._joins:
                 self._deafness.began({topic} & self._wanted.keys())
+                if (ear := self._streams.get(topic)) is not None:
+                    ear.interrupted(self._deafness.sure)
                 self._lost.add(topic)
                 self._catching_up = True
         self._worry()
@@ -362,7 +422,10 @@ class Subscriber:
         self._lost.discard(topic)
         if self.wants(topic) or topic in self._lingering:
             self._confirmed.add(topic)
-        self._let_go(topic)
+        if (ear := self._streams.get(topic)) is not None:
+            ear.confirmed()
+        if ear is None or ear.settled:
+            self._let_go(topic)
         self._check_ready()
 
     def _settle_doubts(self) -> None:

@@ -14,9 +14,10 @@ from tornado_realtime.brokers.redis.cluster.scout import Scout
 from tornado_realtime.brokers.redis.cluster.topology import SLOTS, Share, Topology, key_slot
 from tornado_realtime.brokers.redis.dialect import PLAIN, SHARDED
 from tornado_realtime.brokers.redis.link import Link, Timing, cancelled
+from tornado_realtime.brokers.redis.names import topic_of
 from tornado_realtime.brokers.redis.publisher import Parcel
 from tornado_realtime.brokers.redis.shard import Ends, Shard
-from tornado_realtime.brokers.redis.subscriber import Take, topic_of
+from tornado_realtime.brokers.redis.subscriber import Ear, Take
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 from tornado_realtime.publication import Gap
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 # Seconds between two questions while something is wrong: at first as news spread in a cluster, then slower.
 LOOK_AGAIN_FIRST = 0.03
 LOOK_AGAIN_LAST = 0.5
+
+NO_KEYS = "history, and publishing under a key, need Redis 7 in a cluster"
 
 Key = tuple[Place, bool]  # a primary, and whether its channels are sharded
 
@@ -111,8 +114,17 @@ class Cluster:
 
     def hand_in(self, parcel: Parcel) -> None:
         """Send ``parcel`` as soon as this node hears its topic, or fail it at once."""
-        if not self._detour.takes(parcel):
+        if parcel.has_keys and not self._keeps_slots:
+            parcel.fail(BrokerUnavailableError(NO_KEYS))
+        elif not self._detour.takes(parcel):
             self.shard(parcel.topic).hand_in(parcel)
+
+    def question(self, parcel: Parcel) -> None:
+        """See Carrier."""
+        if self._keeps_slots:
+            self.shard(parcel.topic).question(parcel)
+        else:
+            parcel.fail(BrokerUnavailableError(NO_KEYS))
 
     def add(self, channel: str) -> None:
         """The first local subscriber came."""
@@ -121,6 +133,14 @@ class Cluster:
     def remove(self, channel: str) -> None:
         """The last local subscriber left."""
         self.shard(topic_of(channel)).remove(channel)
+
+    def follow(self, topic: bytes, ear: Ear) -> None:
+        """See Carrier."""
+        self.shard(topic).follow(topic, ear)
+
+    def unfollow(self, topic: bytes) -> None:
+        """See Carrier."""
+        self.shard(topic).unfollow(topic)
 
     @property
     def trouble(self) -> str:
@@ -139,6 +159,11 @@ class Cluster:
     def probe_seconds(self) -> float:
         """What the last probe took, of the slowest of all servers."""
         return max((shard.probe_seconds for shard in self._shards.values()), default=0.0)
+
+    @property
+    def _keeps_slots(self) -> bool:
+        """Whether who carries a topic is also who has the keys of its slot."""
+        return self._topology.sharded or len(self._topology.primaries) <= 1
 
     def _lost(self) -> bool:
         return any(shard.trouble for shard in self._shards.values())

@@ -1,0 +1,61 @@
+-- Append one publication to its channel's stream and publish it, or do nothing at all.
+--
+-- KEYS[3] the idempotency key, where there is one.
+-- ARGV    server, fresh epoch; message; entries, milliseconds, bytes to keep; PUBLISH or SPUBLISH, topic, kind of
+--         the head; milliseconds that the idempotency key lives; the copy's topic and message, where there is one.
+-- Returns {0, position, milliseconds} or, for a key that was there, {1, position}.
+
+local MONTH = 30 * DAY
+local AT_ONCE = 64 -- entries that one publication trims at most: what is kept may shrink from one to the next
+
+local server, fresh, message = ARGV[1], ARGV[2], ARGV[3]
+local entries, age, size = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local verb, topic, kind, copy_topic = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
+
+if KEYS[3] then
+  local position = redis.call('GET', KEYS[3])
+  if position then return {1, position} end
+end
+
+local epoch, last, bytes = open(server, fresh)
+local now, offset = clock(), last + 1
+local id = digits(offset) .. '-0'
+
+-- The first thing that is written, so what Redis has against writing it says here.
+local added = redis.pcall('XADD', stream, id, 'm', message, 't', digits(now))
+if failed(added) then return added end
+
+local head = kind .. ' ' .. epoch .. ' ' .. digits(offset) .. ' ' .. digits(now) .. '\n'
+local heard = redis.pcall(verb, topic, head .. message)
+if failed(heard) then -- the rights to the topic are missing: nobody got it, so it never was
+  redis.call('XDEL', stream, id)
+  if redis.call('XLEN', stream) == 0 then
+    redis.call('DEL', stream)
+  else
+    redis.call('XSETID', stream, digits(last) .. '-0')
+  end
+  return heard
+end
+if copy_topic then redis.pcall('PUBLISH', copy_topic, ARGV[12]) end
+
+bytes = bytes + #message
+local length = redis.call('XLEN', stream)
+if length == 1 then bytes = #message end -- those of before ran out, and took their bytes along
+local kept = length
+for _ = 1, AT_ONCE do
+  local oldest = digits(offset - kept + 1) .. '-0'
+  local entry = redis.call('XRANGE', stream, oldest, oldest)[1]
+  if kept == 1 or (entry and kept <= entries and bytes <= size and tonumber(entry[2][4]) >= now - age) then
+    break
+  end
+  bytes = bytes - (entry and #entry[2][2] or 0)
+  kept = kept - 1
+end
+if kept < length then redis.call('XTRIM', stream, 'MAXLEN', kept) end
+redis.call('HSET', meta, 'offset', digits(offset), 'bytes', digits(bytes))
+redis.call('PEXPIRE', stream, age)
+redis.call('PEXPIRE', meta, age + MONTH)
+
+local position = epoch .. ' ' .. digits(offset)
+if KEYS[3] then redis.call('SET', KEYS[3], position, 'PX', ARGV[10]) end
+return {0, position, now}
