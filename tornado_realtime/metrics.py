@@ -37,6 +37,8 @@ _HELP: Mapping[str, str] = {
     "publications_rejected": "Publications of this node that the broker did not take.",
     "publications_unknown": "Publications of this node that the broker may or may not have taken.",
     "publications_unreadable": "Publications of other programs that were dropped: empty, or not UTF-8.",
+    "streams_evicted": "Channels whose history was dropped because all of them took too much memory.",
+    "keys_forgotten": "Keys of publications that were forgotten too early, as there were too many.",
     "outages": "Times that a server of the broker was away.",
     "probes_late": "Probes that did not come back in time from the broker: this node may have been deaf.",
     "broker_ready": "1 if publications can be made and heard now, else 0.",
@@ -121,11 +123,13 @@ class Counters:
 
 @dataclass(slots=True)
 class BrokerCounters:
-    """What brokers count; nothing ever where publications do not leave the process."""
+    """What brokers count."""
 
     publications_rejected: int = 0
     publications_unknown: int = 0
     publications_unreadable: int = 0
+    streams_evicted: int = 0
+    keys_forgotten: int = 0
     outages: int = 0
     probes_late: int = 0
 

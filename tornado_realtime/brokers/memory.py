@@ -1,11 +1,16 @@
-"""The broker of a single process: no network, no history."""
+"""The broker of a single process: no network, and what is kept is gone with it."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from tornado_realtime.brokers.base import Broker, Health, Sink
+from tornado_realtime.brokers.keys import Keys
 from tornado_realtime.brokers.sinks import deliver, told
+from tornado_realtime.brokers.streams import Streams
 from tornado_realtime.errors import BrokerClosedError
-from tornado_realtime.publication import PLAIN, Publication, Taken
+from tornado_realtime.publication import PLAIN, History, Last, Position, Publication, Taken
 from tornado_realtime.traits import NO_TRAITS, TraitsTable
 
 
@@ -13,11 +18,18 @@ class MemoryBroker(Broker):
     """Carries publications within this process only.
 
     ``publish`` calls the sink before it returns and waits for nothing in between, so publications
-    arrive in the order in which they were published, on all channels together.
+    arrive in the order in which they were published, on all channels together. What is kept of streams is
+    bounded for each and for all together, see ``brokers.streams``.
+
+    Args:
+        traits: What is kept of which channel.
+        clock: Unix time.
     """
 
-    def __init__(self, traits: TraitsTable = NO_TRAITS) -> None:
+    def __init__(self, traits: TraitsTable = NO_TRAITS, clock: Callable[[], float] = time.time) -> None:
         super().__init__(traits)
+        self._streams = Streams(clock, self.counters)
+        self._keys = Keys(clock, self.counters)
         self._sink: Sink | None = None
         self._closed = False
         self._channels: set[str] = set()
@@ -37,6 +49,8 @@ class MemoryBroker(Broker):
         self._closed = True
         self._sink = None
         self._channels.clear()
+        self._streams.clear()
+        self._keys.clear()
 
     async def publish(self, publication: Publication, key: str = "") -> Taken:
         """Deliver one publication at once, if its channel has a subscriber.
@@ -50,10 +64,40 @@ class MemoryBroker(Broker):
 
     def publish_now(self, publication: Publication, key: str = "") -> Taken | None:
         """See Broker: this one never has to wait."""
-        sink = self._open_sink()
-        if publication.channel in self._channels:
+        sink, channel = self._open_sink(), publication.channel
+        if key and (before := self._keys.find(channel, key)) is not None:
+            return Taken(before.position, repeated=True)
+        taken, retention = PLAIN, self.traits.of(channel).retention
+        if retention is not None:
+            publication = self._streams.append(publication, retention)
+            taken = Taken(publication.position)
+        if key:
+            self._keys.remember(channel, key, taken)
+        if channel in self._channels:
             deliver(sink, publication)
-        return PLAIN
+        return taken
+
+    def position(self, channel: str) -> Position | None:
+        """See Broker."""
+        is_stream = channel in self._channels and self.traits.of(channel).retention is not None
+        return self._streams.position(channel) if is_stream else None
+
+    def history_now(
+        self, channel: str, since: Position | Last | None, limit: int, *, reverse: bool = False
+    ) -> History | None:
+        """See Broker: this one always knows it at once, of streams."""
+        self._open_sink()
+        retention = self.traits.of(channel).retention
+        if retention is None:
+            return None
+        return self._streams.read(channel, retention, since, limit, reverse=reverse)
+
+    async def history(
+        self, channel: str, since: Position | Last | None, limit: int, *, reverse: bool = False
+    ) -> History:
+        """See Broker."""
+        found = self.history_now(channel, since, limit, reverse=reverse)
+        return found or await super().history(channel, since, limit, reverse=reverse)
 
     async def tell(self, message: bytes, to: str = "") -> int:
         """Hand one node message to this process, the only node there is, at once.
