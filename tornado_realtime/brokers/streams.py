@@ -54,7 +54,9 @@ class Stream:
     def append(self, publication: Publication, now: float) -> Publication:
         """Give ``publication`` the next position, and keep it."""
         self.position = Position(self.position.epoch, self.position.offset + 1)
-        placed = Publication(self.channel, publication.data, self.position, publication.sender, now)
+        placed = Publication(
+            self.channel, publication.data, self.position, publication.sender, now, publication.exclude
+        )
         self.entries.append(placed)
         self.size_bytes += len(placed.data)
         return placed

@@ -76,6 +76,12 @@ class Job:
                 if connection is not None:
                     connection.abort()
 
+    def hurry(self, connection: Connection) -> None:
+        """Offer the batch to one subscriber at once, if it would be offered to it later."""
+        if connection not in self.left and connection in islice(self.subscribers, self.position, None):
+            self.left.add(connection)
+            connection.offer(self.batch)
+
     @property
     def done(self) -> bool:
         """Whether everybody has been offered the batch."""
@@ -90,7 +96,7 @@ class Channel:
         slow: What becomes of a subscriber that is too slow.
     """
 
-    __slots__ = ("audiences", "jobs", "name", "pending", "queued", "slow")
+    __slots__ = ("audiences", "holds", "jobs", "name", "pending", "queued", "slow")
 
     def __init__(self, name: str, slow: Slow = Slow.DISCONNECT) -> None:
         self.name = name
@@ -99,6 +105,7 @@ class Channel:
         self.pending: list[Publication] = []
         self.jobs: deque[Job] = deque()
         self.queued = False
+        self.holds = 0
 
     def add(self, connection: Connection) -> None:
         """Subscribe ``connection``; twice is once."""
@@ -199,10 +206,56 @@ class Fanout:
         if channel is None:
             return False
         channel.discard(connection)
-        if channel.audiences:
+        if channel.audiences or channel.holds:
             return False
         del self.channels[name]
         return True
+
+    # -- subscribers that come in step with a stream (hub.joining) -----------------------------------
+
+    def hold(self, name: str) -> bool:
+        """Have a channel followed for somebody who is not subscribed yet; True if nobody else is here."""
+        channel = self.channels.get(name)
+        if channel is not None:
+            channel.holds += 1
+            return False
+        channel = self.channels[name] = Channel(name, self._traits.of(name).slow)
+        channel.holds = 1
+        return True
+
+    def release(self, name: str) -> None:
+        """End one hold; ``unsubscribe`` is what forgets a channel that nobody needs any more."""
+        self.channels[name].holds -= 1
+
+    def has(self, connection: Connection, name: str) -> bool:
+        """Whether it gets what is delivered."""
+        channel = self.channels.get(name)
+        return channel is not None and connection in channel.audiences.get(connection.wire, ())
+
+    def suspend(self, connection: Connection, name: str) -> None:
+        """Let a subscriber get nothing more, not even what is on its way; the channel is held."""
+        self.channels[name].discard(connection)
+
+    def hurry(self, connection: Connection, name: str) -> None:
+        """Offer a subscriber at once what is on its way to it."""
+        channel = self.channels[name]
+        if channel.pending:
+            self._seal(channel)
+        for job in tuple(channel.jobs):
+            job.hurry(connection)
+
+    def encoded(
+        self, name: str, wire: Wire, publications: Iterable[Publication], sparing: str = ""
+    ) -> list[Batch]:
+        """Publications of a channel as subscribers of one wire get them.
+
+        Args:
+            name: Of a channel that is followed.
+            wire: What they speak.
+            publications: In order.
+            sparing: The public name of the one that gets them; empty for anybody.
+        """
+        return list(self._batches(self.channels[name], wire, publications, sparing))
 
     def deliver(self, publication: Publication) -> None:
         """Take a publication for those who are subscribed to its channel on this node."""
@@ -226,8 +279,17 @@ class Fanout:
         self._seal(channel)
         for job in islice(channel.jobs, before, None):
             job.spare(connection)
+        self._tell_skipped(channel, publication, connection)
         if channel.jobs and not channel.queued:
             self._queue(channel)
+
+    def _tell_skipped(self, channel: Channel, publication: Publication, connection: Connection) -> None:
+        """Let a subscriber know, in its place, that there was something on a stream that it does not get."""
+        if publication.position is None or connection not in channel.audiences.get(connection.wire, ()):
+            return
+        frame = connection.wire.skipped(publication)
+        if frame is not None:
+            channel.jobs.append(Job(Batch.of((frame,), kept=True), {connection: None}))
 
     def mark(self, name: str) -> None:
         """Tell the subscribers of ``name`` whose wire can that they may have missed publications.
@@ -319,15 +381,21 @@ class Fanout:
 
     def _seal_run(self, channel: Channel, run: Sequence[Publication], make_job: JobMaker) -> None:
         for wire, audience in channel.audiences.items():
-            if channel.slow is Slow.DISCONNECT:
-                made = batches(self._encode(wire, run), self._limits)
-            else:
-                made = self._expendable(channel, wire, run)
+            made = self._batches(channel, wire, run)
             channel.jobs.extend(make_job(batch, audience) for batch in made)
 
-    def _expendable(self, channel: Channel, wire: Wire, run: Sequence[Publication]) -> Iterator[Batch]:
+    def _batches(
+        self, channel: Channel, wire: Wire, run: Iterable[Publication], sparing: str = ""
+    ) -> Iterable[Batch]:
+        if channel.slow is Slow.DISCONNECT:
+            return batches(self._encode(wire, run, sparing), self._limits)
+        return self._expendable(channel, wire, run, sparing)
+
+    def _expendable(
+        self, channel: Channel, wire: Wire, run: Iterable[Publication], sparing: str
+    ) -> Iterator[Batch]:
         """Batches of which slow clients lose some, and which know where each of their frames stands."""
-        found = [(frame, each.position) for each in run for frame in self._encode(wire, (each,))]
+        found = [(frame, each.position) for each in run for frame in self._encode(wire, (each,), sparing)]
         positions = (position for _, position in found)
         for batch in batches((frame for frame, _ in found), self._limits):
             source = Source(
@@ -338,8 +406,14 @@ class Fanout:
             )
             yield replace(batch, source=source)
 
-    def _encode(self, wire: Wire, publications: Iterable[Publication]) -> Iterator[bytes]:
+    def _encode(self, wire: Wire, publications: Iterable[Publication], sparing: str = "") -> Iterator[bytes]:
+        """Frames, for everybody, or for the one client by its name that some do not go to."""
         for publication in publications:
+            if sparing and publication.exclude == sparing:
+                skipped = wire.skipped(publication)
+                if skipped is not None:
+                    yield skipped
+                continue
             try:
                 frame = wire.encode(publication)
             except Exception:

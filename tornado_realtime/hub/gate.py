@@ -16,7 +16,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tornado_realtime.channels import is_good_name
-from tornado_realtime.wire.commands import AskPresence, ChannelCommand, Publish, Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import (
+    AskPresence,
+    ChannelCommand,
+    Publish,
+    ReadHistory,
+    Subscribe,
+    Unsubscribe,
+)
 from tornado_realtime.wire.denial import Denial, Refusal
 
 if TYPE_CHECKING:
@@ -47,7 +54,7 @@ class _Recheck:
     token: str
 
 
-_Judged = Subscribe | Publish | AskPresence | _Recheck
+_Judged = Subscribe | Publish | AskPresence | ReadHistory | _Recheck
 _Command = ChannelCommand | _Recheck
 
 
@@ -66,8 +73,11 @@ class Steps(Protocol):
     def prepare(self, command: Subscribe) -> asyncio.Future[None] | None:
         """Find out what a subscription needs to begin with; None if nothing. The future does not fail."""
 
-    def subscribe(self, connection: Connection, command: Subscribe) -> None:
-        """Subscribe, once or again, and confirm."""
+    def subscribe(self, connection: Connection, command: Subscribe) -> bool:
+        """Subscribe, once or again, and confirm; or begin to, False, and tell ``Gate.settled`` later."""
+
+    def read(self, connection: Connection, command: ReadHistory) -> bool:
+        """Answer with what is kept; or begin to, False, and tell ``Gate.settled`` later."""
 
     def unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
         """Unsubscribe and confirm."""
@@ -95,11 +105,12 @@ class Steps(Protocol):
 
 
 class _Line:
-    """What waits on one connection: on each channel a decision, or publications, and the commands behind."""
+    """What waits on one connection: on each channel a decision, reading, or publications; commands behind."""
 
-    __slots__ = ("behind", "deciding", "publishing", "size")
+    __slots__ = ("behind", "busy", "deciding", "publishing", "size")
 
     def __init__(self) -> None:
+        self.busy: set[str] = set()
         self.deciding: dict[str, asyncio.Future[Answer] | asyncio.Future[None]] = {}
         self.publishing: dict[str, deque[asyncio.Future[Reply]]] = {}
         self.behind: dict[str, deque[_Command]] = {}
@@ -108,14 +119,14 @@ class _Line:
     def holds(self, command: _Command) -> bool:
         """Whether ``command`` has to wait; a publication does not wait for publications."""
         channel = command.channel
-        if channel in self.deciding or channel in self.behind:
+        if channel in self.deciding or channel in self.behind or channel in self.busy:
             return True
         return channel in self.publishing and not isinstance(command, Publish)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not (self.deciding or self.publishing or self.behind)
+        return not (self.busy or self.deciding or self.publishing or self.behind)
 
 
 class Gate:
@@ -149,6 +160,14 @@ class Gate:
         """Its user is another, in a way: what it is subscribed to is decided anew."""
         for channel in tuple(connection.channels):
             self.take(connection, _Recheck(channel, self._shown.get(connection, {}).get(channel, "")))
+
+    def settled(self, connection: Connection, channel: str) -> None:
+        """What was begun there is answered: go on with what waits behind it."""
+        line = self._lines.get(connection)
+        if line is not None and channel in line.busy:
+            line.busy.remove(channel)
+            line.size -= 1
+            self._go_on(connection, line, channel)
 
     def forget(self, connection: Connection) -> None:
         """It is over: nothing that waits is decided or carried out any more; what is begun, is."""
@@ -195,7 +214,7 @@ class Gate:
             return None
         if not is_good_name(channel):
             return _BAD_NAME
-        if isinstance(command, AskPresence):
+        if isinstance(command, AskPresence | ReadHistory):
             return self._ask(connection, command)
         line = self._lines.get(connection)
         waiting = len(line.deciding) if line is not None else 0
@@ -204,7 +223,7 @@ class Gate:
         return self._ask(connection, command)
 
     def _ask(
-        self, connection: Connection, command: Subscribe | AskPresence | _Recheck
+        self, connection: Connection, command: Subscribe | AskPresence | ReadHistory | _Recheck
     ) -> Answer | Awaitable[Answer]:
         if self._authorizer is None:
             return None
@@ -231,13 +250,16 @@ class Gate:
             self._subscribe(connection, command)
         elif isinstance(command, AskPresence):
             self._reply_later(connection, command, self._steps.ask_presence(connection, command))
+        elif isinstance(command, ReadHistory):
+            if not self._steps.read(connection, command):
+                self._occupy(connection, command.channel)
         else:
             self._reply_later(connection, command, self._steps.publish_for(connection, command))
 
     def _subscribe(self, connection: Connection, command: Subscribe) -> None:
         preparing = self._steps.prepare(command)
         if preparing is None:
-            self._steps.subscribe(connection, command)
+            self._begin_subscription(connection, command)
             return
         self._line(connection).deciding[command.channel] = preparing
         preparing.add_done_callback(partial(self._prepared, connection, command))
@@ -247,8 +269,19 @@ class Gate:
         if line is None or line.deciding.get(command.channel) is not preparing:
             return
         del line.deciding[command.channel]
-        self._steps.subscribe(connection, command)
+        self._begin_subscription(connection, command)
         self._go_on(connection, line, command.channel)
+
+    def _begin_subscription(self, connection: Connection, command: Subscribe) -> None:
+        if not self._steps.subscribe(connection, command):
+            self._occupy(connection, command.channel)
+
+    def _occupy(self, connection: Connection, channel: str) -> None:
+        """Let what comes about a channel wait until ``settled``."""
+        line = self._line(connection)
+        line.busy.add(channel)
+        if self._has_room(connection, line):
+            line.size += 1
 
     def _reply_later(
         self,

@@ -16,6 +16,7 @@ from tornado_realtime.hub.nodes import Nodes
 from tornado_realtime.hub.posts import Posts, Sessions
 from tornado_realtime.hub.presence import Presence
 from tornado_realtime.hub.receipts import Receipts
+from tornado_realtime.hub.recovery import Recovery
 from tornado_realtime.hub.refusals import RefusalLog
 from tornado_realtime.hub.slow import LossLog
 from tornado_realtime.hub.talk import Renew, Talk
@@ -31,6 +32,7 @@ from tornado_realtime.wire.commands import (
     Ping,
     Pong,
     Publish,
+    ReadHistory,
     Refresh,
     Reject,
     Subscribe,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from tornado_realtime.brokers.base import Broker
     from tornado_realtime.connection import Connection, Limits
     from tornado_realtime.connection.outbox import Outbox
+    from tornado_realtime.members import Listing
     from tornado_realtime.poller import Poller
     from tornado_realtime.publication import Gap, Publication, Taken
 
@@ -112,8 +115,10 @@ class Hub:
             quotas or Quotas(), self.connections, self.users, self._counters, loop.time
         )
         sessions = Sessions(broker.node_id)
-        features = ("presence",) if broker.traits.has_presence else ()
-        self._talk = Talk(self, self._heart, limits, self._counters, renew, sessions.of, features)
+        features = {"history": broker.traits.keeps_history, "presence": broker.traits.has_presence}
+        known = tuple(name for name, there_is in features.items() if there_is)
+        self._talk = Talk(self, self._heart, limits, self._counters, renew, sessions.of, known)
+        self._recovery = Recovery(broker, self._fanout, limits, self._gate, self._talk, self)
         self.posts = Posts(self, self._talk.find, sessions, self.nodes)
         self.directory = Directory(self, self.nodes, broker.node_id)
         self.presence = Presence(
@@ -146,6 +151,7 @@ class Hub:
         try:
             await self.nodes.close()
             self.receipts.close()
+            await self._recovery.close()
             await self.presence.close()
             await self.broker.close()
             async with asyncio.timeout_at(deadline):
@@ -223,6 +229,8 @@ class Hub:
             self._fanout.deliver(publication)
         else:
             self._fanout.deliver_except(publication, self._talk.find(publication.exclude))
+        if self._recovery.is_holding:
+            self._recovery.delivered(publication)
 
     def told(self, message: bytes) -> None:
         """A node says something."""
@@ -309,7 +317,7 @@ class Hub:
         match connection.wire.decode(message, is_text):
             case Reject(reply):
                 self._refuse(connection, reply)
-            case Subscribe() | Unsubscribe() | Publish() | AskPresence() as command:
+            case Subscribe() | Unsubscribe() | Publish() | AskPresence() | ReadHistory() as command:
                 self._gate.take(connection, command)
             case Ping() | Pong() | Refresh() as command:
                 self._talk.take(connection, command)
@@ -342,6 +350,7 @@ class Hub:
     def drained(self, connection: Connection) -> None:
         """See connection.Owner."""
         self._heart.drained(connection)
+        self._recovery.drained(connection)
 
     def closing(self, connection: Connection) -> None:
         """See connection.Owner: the one place that undoes every subscription."""
@@ -349,13 +358,13 @@ class Hub:
             self._counters.protocol_errors += 1
         self._heart.closing(connection)
         self._gate.forget(connection)
+        self._recovery.closing(connection)
         self.users.discard(connection)
         if self._meter is not None:
             self._meter.forget(connection)
         self._talk.closing(connection)
-        for channel in connection.channels:
-            self._leave(connection, channel)
-        connection.channels.clear()
+        for channel in tuple(connection.channels):
+            self.leave(connection, channel)
 
     def closed(self, connection: Connection) -> None:
         """See connection.Owner."""
@@ -372,23 +381,37 @@ class Hub:
         """See gate.Steps."""
         return self.presence.prepare(command.channel) if command.presence else None
 
-    def subscribe(self, connection: Connection, command: Subscribe) -> None:
+    def subscribe(self, connection: Connection, command: Subscribe) -> bool:
         """See gate.Steps."""
         channel = command.channel
-        if channel not in connection.channels:
+        is_new = channel not in connection.channels
+        if is_new:
             connection.channels.add(channel)
-            if self._fanout.subscribe(connection, channel):
-                self.broker.subscribe(channel)
             self.presence.entered(connection, channel)
-        listing = self.presence.listen(connection, channel) if command.presence else None
-        self._reply(connection, connection.wire.subscribed(command, listing))
+        if connection.wire.recovers and self.broker.traits.of(channel).retention is not None:
+            return self._recovery.subscribe(connection, command)
+        if is_new and self._fanout.subscribe(connection, channel):
+            self.broker.subscribe(channel)
+        self._reply(connection, connection.wire.subscribed(command, self.listing(connection, command)))
+        return True
+
+    def read(self, connection: Connection, command: ReadHistory) -> bool:
+        """See gate.Steps."""
+        return self._recovery.read(connection, command)
+
+    def listing(self, connection: Connection, command: Subscribe) -> Listing | None:
+        """See recovery.Host."""
+        if not command.presence:
+            return None
+        # It may have been forgotten again since the subscription was prepared.
+        self.presence.prepare(command.channel)
+        return self.presence.listen(connection, command.channel)
 
     def unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
         """See gate.Steps."""
         channel = command.channel
         if channel in connection.channels:
-            connection.channels.remove(channel)
-            self._leave(connection, channel)
+            self.leave(connection, channel)
         self._reply(connection, connection.wire.unsubscribed(command))
 
     def publish_for(self, connection: Connection, command: Publish) -> asyncio.Future[Reply] | None:
@@ -414,8 +437,7 @@ class Hub:
 
     def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:
         """See gate.Steps."""
-        connection.channels.remove(channel)
-        self._leave(connection, channel)
+        self.leave(connection, channel)
         self._counters.subscriptions_revoked += 1
         self._refusals.refused(refusal.rule)
         self._reply(connection, connection.wire.revoked(channel))
@@ -442,8 +464,12 @@ class Hub:
         """See talk.Host."""
         self._gate.judge_again(connection)
 
-    def _leave(self, connection: Connection, channel: str) -> None:
-        self.presence.left(connection, channel)
+    def leave(self, connection: Connection, channel: str) -> None:
+        """See recovery.Host: end a subscription without a word. Idempotent."""
+        if channel in connection.channels:
+            connection.channels.remove(channel)
+            self.presence.left(connection, channel)
+        self._recovery.abandon(connection, channel)
         if self._fanout.unsubscribe(connection, channel):
             self.broker.unsubscribe(channel)
             self.receipts.emptied(channel)

@@ -120,6 +120,13 @@ class WatchedJob(Job):
             self._tally.check()
         return offered
 
+    def hurry(self, connection: Connection) -> None:
+        """See Job: counted, too."""
+        before, has_left = connection.outbox, connection in self.left
+        super().hurry(connection)
+        if not has_left and connection in self.left:
+            self._count(connection, before)
+
     def _count(self, connection: Connection, before: Outbox | None) -> None:
         if connection.phase is Phase.OPEN:
             taken = connection.frames_taken(self.batch, before)

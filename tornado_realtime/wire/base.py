@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import ClassVar
 
 from tornado_realtime.members import Listing, Member
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import Position, Publication
 from tornado_realtime.wire.commands import ChannelCommand, Command, Id, Subscribe, Unsubscribe
 from tornado_realtime.wire.denial import Denial
 from tornado_realtime.wire.frames import PING, Span, close_frame
@@ -49,6 +50,21 @@ FAREWELL_FRAMES: Mapping[Farewell, bytes] = MappingProxyType(
 """Finished close frames of the dialects that know no codes of their own (raw, envelope)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a subscription to a stream begins.
+
+    Attributes:
+        position: Of the last publication before those that come live.
+        recovered: Whether what was asked for is complete; None where nothing was.
+        replay: How many publications come before the live ones.
+    """
+
+    position: Position
+    recovered: bool | None = None
+    replay: int = 0
+
+
 class Wire(ABC):
     """One dialect on top of WebSocket messages.
 
@@ -66,6 +82,8 @@ class Wire(ABC):
     """Whether it goes to the client only, who says by other requests what it has to say."""
     message_bytes: ClassVar[int | None] = None
     """Longest message of a client; None for what the configuration says."""
+    recovers: ClassVar[bool] = False
+    """Whether its clients know positions in streams, and get what they missed."""
     ping: ClassVar[bytes] = PING
     """The finished frame that asks whether the client is there."""
     farewells: ClassVar[Mapping[Farewell, bytes]] = FAREWELL_FRAMES
@@ -91,6 +109,17 @@ class Wire(ABC):
             command: What the client asked for.
             listing: Who is present there, where it asked for that, too.
         """
+
+    def joined(self, command: Subscribe, start: Start, listing: Listing | None = None) -> bytes | None:
+        """The frame that confirms a subscription to a stream, where this wire ``recovers``."""
+        return self.subscribed(command, listing)
+
+    def skipped(self, publication: Publication) -> bytes | None:
+        """The frame for the one client that does not get ``publication``, which has a position.
+
+        None when this wire has no words for it.
+        """
+        return None
 
     @abstractmethod
     def unsubscribed(self, command: Unsubscribe) -> bytes | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tornado_realtime.publication import Last, Position
+
 Id = int | str
 """What a client calls its request; its reply carries the same. Only v1 knows them."""
 
@@ -16,14 +18,15 @@ class Subscribe:
         channel: Its name.
         token: What the client shows for it; empty if nothing.
         id: Of the request.
-        recovers: Whether it asks for what it missed, too.
+        since: After which position it asks for what it missed, too, or for how many of the newest; None if it
+            wants only what comes.
         presence: Whether it wants to know who is there, comes and goes.
     """
 
     channel: str
     token: str = ""
     id: Id | None = None
-    recovers: bool = False
+    since: Position | Last | None = None
     presence: bool = False
 
 
@@ -74,6 +77,27 @@ class AskPresence:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadHistory:
+    """The client wants to read what is kept of ``channel`` (never empty).
+
+    Attributes:
+        since: What follows this position, or with ``reverse`` what came before it; or the newest few. None
+            for all.
+        limit: Most publications.
+        reverse: The newest first.
+        id: Of the request.
+        token: What the client shows for the channel; empty if nothing.
+    """
+
+    channel: str
+    since: Position | Last | None = None
+    limit: int = 100
+    reverse: bool = False
+    id: Id | None = None
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Refresh:
     """The client shows a new token for its login."""
 
@@ -104,7 +128,7 @@ class Reject:
     reply: bytes | None = None
 
 
-ChannelCommand = Subscribe | Unsubscribe | Publish | AskPresence
+ChannelCommand = Subscribe | Unsubscribe | Publish | AskPresence | ReadHistory
 """What is judged, and done in order on each channel."""
 ConnectionCommand = Ping | Pong | Refresh
 """What is about the connection as a whole."""

@@ -8,12 +8,14 @@ from typing import Any
 
 from tests.fuzz.targets.pieces import grown
 from tests.unit.wire.client_frames import server_payload
-from tornado_realtime.publication import Publication, Sender
+from tornado_realtime.publication import History, Position, Publication, Sender
+from tornado_realtime.wire.base import Start
 from tornado_realtime.wire.commands import (
     Command,
     Ping,
     Pong,
     Publish,
+    ReadHistory,
     Refresh,
     Reject,
     Subscribe,
@@ -21,6 +23,8 @@ from tornado_realtime.wire.commands import (
 )
 from tornado_realtime.wire.envelope import EnvelopeWire
 from tornado_realtime.wire.v1 import V1
+
+HERE = Position("k3f", 44)
 
 
 def run(data: bytes) -> None:
@@ -40,6 +44,9 @@ def _answers(command: Command) -> Iterable[bytes]:
             yield reply
         case Subscribe():
             yield V1.subscribed(command)
+            yield V1.joined(command, Start(HERE, recovered=True, replay=1))
+        case ReadHistory():
+            yield V1.history(command, History(HERE, (Publication(command.channel, b"1", HERE),)), 1)
         case Unsubscribe():
             yield V1.unsubscribed(command)
         case Publish():
@@ -57,7 +64,7 @@ def _check_answer(answer: dict[str, Any], command: Command) -> None:
     wanted = getattr(command, "id", None)
     if answer["type"] != "message" and not isinstance(command, Reject):
         assert answer.get("id") == (str(wanted) if isinstance(wanted, int) else wanted)
-    if isinstance(command, Subscribe | Unsubscribe | Publish):
+    if isinstance(command, Subscribe | Unsubscribe | Publish | ReadHistory):
         assert command.channel
         assert answer["channel"] == command.channel
     if answer["type"] == "message":

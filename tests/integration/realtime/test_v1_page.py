@@ -14,6 +14,7 @@ from tests.support.realtime_world import TunedRealtime, World, serving
 from tests.support.v1_world import PROTOCOL, V1Client, open_v1, token
 from tests.unit.wire.client_frames import PING, client_frame
 from tornado_realtime.auth import User
+from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.connection.outbox import Outbox
 from tornado_realtime.hub import Heart
 from tornado_realtime.members import Member
@@ -24,6 +25,8 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "realtime-v1.md").read_te
 EXCHANGES = re.findall(r"^```exchange ?(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 CADDYFILE = re.findall(r"^```caddyfile\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 NAME = "sXh2qPmDkz0R"
+EPOCH = "k3f9XqZw"
+NOON = 1763871600.123
 TOKENS: dict[str, Callable[[], str]] = {
     "<token>": token,
     "<token of another user>": partial(token, "u-9"),
@@ -53,6 +56,7 @@ class _Fickle:
 def make(scene: str) -> Realtime:
     class Instance(TunedRealtime):
         heart = staticmethod(HEARTS.get(scene, Heart))
+        broker = staticmethod(partial(MemoryBroker, clock=lambda: NOON))
 
     if scene == "rejudged":
         block = re.sub(r"\tchannel .*?\n\t}\n", "", CADDYFILE[0], flags=re.DOTALL)
@@ -67,13 +71,15 @@ class Play:
         self.world = world
         self.client = client
         self.closing: asyncio.Task[None] | None = None
+        history = world.hub.broker.history_now("log", None, 0)
+        self.epoch = history.position.epoch if history is not None else EPOCH
 
     async def line(self, line: str) -> None:
         kind, _, rest = line.partition(" ")
         if kind == "C":
             for mark, make_token in TOKENS.items():
                 rest = rest.replace(mark, make_token())
-            await self.client.socket.say(rest)
+            await self.client.socket.say(rest.replace(EPOCH, self.epoch))
         elif kind == "!":
             await self.happen(*rest.split(" ", 2))
         elif rest.startswith("close "):
@@ -82,7 +88,7 @@ class Play:
         else:
             assert kind == "S"
             heard = (await self.client.socket.text()).decode()
-            assert heard == rest.replace(NAME, self.client.name)
+            assert heard == rest.replace(NAME, self.client.name).replace(EPOCH, self.epoch)
 
     async def happen(self, what: str, *words: str) -> None:
         if what == "publish":

@@ -16,7 +16,14 @@ from tests.support.connections import NotingOwner, ScriptedConnection
 from tornado_realtime.connection import Connection
 from tornado_realtime.hub.gate import Answer, Gate, Reply
 from tornado_realtime.hub.refusals import QUIET_SECONDS, RefusalLog
-from tornado_realtime.wire.commands import AskPresence, ChannelCommand, Publish, Subscribe, Unsubscribe
+from tornado_realtime.wire.commands import (
+    AskPresence,
+    ChannelCommand,
+    Publish,
+    ReadHistory,
+    Subscribe,
+    Unsubscribe,
+)
 from tornado_realtime.wire.denial import Denial, Refusal
 
 NO = Refusal(Denial.FORBIDDEN, "because")
@@ -31,7 +38,7 @@ class Yard:
         self.done: list[str] = []
         self.asked: list[asyncio.Future[Answer]] = []
         self.at_once: dict[str, Answer] = {}
-        self.broker_waits = False
+        self.broker_waits = self.takes_time = False
         self.actions: list[str] = []
         self.publishing: list[asyncio.Future[Reply]] = []
         self.preparing: list[asyncio.Future[None]] = []
@@ -53,9 +60,14 @@ class Yard:
         self.preparing.append(asyncio.get_running_loop().create_future())
         return self.preparing[-1]
 
-    def subscribe(self, connection: Connection, command: Subscribe) -> None:
+    def subscribe(self, connection: Connection, command: Subscribe) -> bool:
         connection.channels.add(command.channel)
         self.done.append(f"+{command.channel}")
+        return not self.takes_time
+
+    def read(self, connection: Connection, command: ReadHistory) -> bool:
+        self.done.append(f"<{command.channel}")
+        return not self.takes_time
 
     def unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
         connection.channels.discard(command.channel)
@@ -87,7 +99,10 @@ class Yard:
         self.gate.forget(connection)
 
     def say(self, *words: str) -> None:
-        """Commands: ``+channel`` subscribes, ``-`` unsubscribes, ``*`` publishes, ``?`` asks who is there."""
+        """Commands: ``+channel`` subscribes, ``-`` unsubscribes, ``*`` publishes, ``?`` asks who is there.
+
+        ``<`` reads what is kept.
+        """
         for word in words:
             channel = word[1:]
             commands: dict[str, ChannelCommand] = {
@@ -95,6 +110,7 @@ class Yard:
                 "-": Unsubscribe(channel),
                 "*": Publish(channel, b"1"),
                 "?": AskPresence(channel),
+                "<": ReadHistory(channel),
             }
             self.gate.take(self.connection, commands[word[0]])
 
@@ -264,7 +280,12 @@ def test_a_step_may_end_the_connection() -> None:
     async def main() -> None:
         yard = Yard()
         yard.say("+a", "-a")
-        yard.subscribe = lambda connection, command: yard.gate.forget(connection)  # type: ignore[method-assign]
+
+        def end(connection: Connection, command: Subscribe) -> bool:
+            yard.gate.forget(connection)
+            return True
+
+        yard.subscribe = end  # type: ignore[method-assign]
         await yard.decide()
         assert yard.done == []
 
@@ -483,3 +504,63 @@ def test_answers_about_who_is_there_keep_their_place_among_replies() -> None:
         assert yard.done == ["?a", "*a", "reply 0", "reply 1", "?a"]
 
     run(main())
+
+
+# -- what takes time once it is decided --------------------------------------------------------------------
+
+
+def test_what_takes_time_is_waited_for_on_its_channel_alone() -> None:
+    yard = Yard()
+    yard.at_once = dict.fromkeys("ab")
+    yard.takes_time = True
+    yard.say("+a", "<b", "-a", "*a", "+a", "-b", "-c")
+    assert yard.done == ["+a", "<b", "-c"]
+    yard.takes_time = False
+    yard.gate.settled(yard.connection, "b")
+    assert yard.done == ["+a", "<b", "-c", "-b"]
+    yard.gate.settled(yard.connection, "a")
+    assert yard.done == ["+a", "<b", "-c", "-b", "-a", "*a", "+a"]
+    assert not yard.gate._lines
+    yard.gate.settled(yard.connection, "a")
+
+
+def test_what_takes_time_again_stops_what_is_behind_it_again() -> None:
+    yard = Yard()
+    yard.at_once = dict.fromkeys("a")
+    yard.takes_time = True
+    yard.say("+a", "<a", "-a")
+    yard.gate.settled(yard.connection, "a")
+    assert yard.done == ["+a", "<a"]
+    yard.gate.settled(yard.connection, "a")
+    assert yard.done == ["+a", "<a", "-a"]
+    assert not yard.gate._lines
+
+
+def test_who_leaves_while_something_takes_time_leaves_nothing_behind() -> None:
+    yard = Yard()
+    yard.at_once = dict.fromkeys("a")
+    yard.takes_time = True
+    yard.say("+a", "-a")
+    yard.gate.forget(yard.connection)
+    yard.gate.settled(yard.connection, "a")
+    assert yard.done == ["+a"]
+    assert not yard.gate._lines
+
+
+def test_what_takes_time_counts_to_what_may_wait() -> None:
+    yard = Yard(channels_size=3)
+    yard.at_once = dict.fromkeys("abcd")
+    yard.takes_time = True
+    yard.say("<a", "<b", "<c")
+    assert yard.done == ["<a", "<b", "<c"]
+    yard.say("<d")
+    assert yard.done == ["<a", "<b", "<c", "<d", "overrun"]
+    assert not yard.gate._lines
+
+
+def test_who_may_subscribe_may_read_however_many_channels_it_has() -> None:
+    yard = Yard(channels_size=1)
+    yard.at_once = {"a": None, "b": None, "c": NO}
+    yard.say("+a", "<a", "<b", "<c", "<a\nb")
+    assert yard.done == ["+a", "<a", "<b", "!c FORBIDDEN", "!a\nb BAD_NAME"]
+    assert yard.actions == ["subscribe"] * 3

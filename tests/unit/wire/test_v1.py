@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.unit.wire.client_frames import server_payload
 from tornado_realtime.members import Listing, Member
-from tornado_realtime.publication import Position, Publication, Sender
-from tornado_realtime.wire.base import FAREWELL_FRAMES, Farewell
+from tornado_realtime.publication import History, Last, Position, Publication, Sender
+from tornado_realtime.wire.base import FAREWELL_FRAMES, Farewell, Start
 from tornado_realtime.wire.commands import (
     AskPresence,
     ChannelCommand,
@@ -21,6 +21,7 @@ from tornado_realtime.wire.commands import (
     Ping,
     Pong,
     Publish,
+    ReadHistory,
     Refresh,
     Reject,
     Subscribe,
@@ -31,6 +32,7 @@ from tornado_realtime.wire.dialects import negotiated
 from tornado_realtime.wire.envelope import EnvelopeWire
 from tornado_realtime.wire.raw import RawWire
 from tornado_realtime.wire.v1 import V1, Welcome, codes
+from tornado_realtime.wire.v1.wire import MOST_HISTORY
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -71,8 +73,22 @@ def error(command: Command) -> dict[str, Any]:
         (b'{"action":"subscribe","channel":"news","id":1}', Subscribe("news", id=1)),
         (
             b'{"action":"subscribe","channel":"n","id":"a","since":{"last":1}}',
-            Subscribe("n", id="a", recovers=True),
+            Subscribe("n", id="a", since=Last(1)),
         ),
+        (
+            b'{"action":"subscribe","channel":"n","since":{"epoch":"e","offset":0,"x":[]}}',
+            Subscribe("n", since=Position("e", 0)),
+        ),
+        (
+            b'{"action":"subscribe","channel":"n","since":{"Epoch":"e","OFFSET":9007199254740991,"last":null}}',
+            Subscribe("n", since=Position("e", 2**53 - 1)),
+        ),
+        (b'{"action":"history","channel":"n"}', ReadHistory("n")),
+        (
+            b'{"action":"history","channel":"n","id":4,"since":{"last":3},"limit":0,"reverse":true,"token":"t"}',
+            ReadHistory("n", Last(3), 0, True, 4, "t"),
+        ),
+        (b'{"action":"history","channel":"n","limit":100000}', ReadHistory("n", limit=MOST_HISTORY)),
         (b'{"action":"subscribe","channel":"n","since":null,"presence":null,"x":[1]}', Subscribe("n")),
         (b'{"action":"subscribe","channel":"n","token":"x.y.z"}', Subscribe("n", "x.y.z")),
         (b'{"action":"subscribe","channel":"n","token":5}', Subscribe("n")),
@@ -123,8 +139,13 @@ def test_what_is_asked_for(message: bytes, command: Command) -> None:
         (b'{"channel":"a","action":"<zap>"}', {"error": "unknown action: <zap>", "code": 104}),
         (
             b'{"id":1,"action":"subscribe","channel":"a","since":3}',
-            {"id": 1, "error": "invalid JSON message"},
+            {"id": 1, "error": "bad position", "code": 107},
         ),
+        (b'{"action":"history","channel":"a","limit":-1}', {"error": "invalid JSON message"}),
+        (b'{"action":"history","channel":"a","limit":1.0}', {"error": "invalid JSON message"}),
+        (b'{"action":"history","channel":"a","limit":"1"}', {"error": "invalid JSON message"}),
+        (b'{"action":"history","channel":"a","reverse":1}', {"error": "invalid JSON message"}),
+        (b'{"action":"history","channel":"a","since":{}}', {"error": "bad position", "code": 107}),
         (b'{"id":1,"action":"publish","channel":"a"}', {"id": 1, "error": "payload must be specified"}),
         (
             b'{"id":1,"action":"publish","channel":"a","payload":1,"echo":0}',
@@ -138,7 +159,6 @@ def test_what_is_asked_for(message: bytes, command: Command) -> None:
         (b'{"id":1,"action":"refresh"}', {"id": 1, "error": "token must be specified", "code": 107}),
         (b'{"id":1,"action":"refresh","token":5}', {"id": 1, "error": "invalid JSON message"}),
         (b'{"action":"refresh","token":"x","channel":"a"}', {"channel": "a", "error": "not available"}),
-        (b'{"id":1,"action":"history","channel":"a"}', {"id": 1, "error": "not available", "code": 108}),
         (b'{"action":"presence","id":1}', {"id": 1, "error": "channel must be specified"}),
         (b'{"action":"presence","channel":"a","after":1}', {"error": "invalid JSON message"}),
         (b'{"action":"presence","channel":"a","limit":"9"}', {"error": "invalid JSON message"}),
@@ -150,6 +170,37 @@ def test_what_cannot_be_done(message: bytes, reply: dict[str, Any]) -> None:
     found = error(V1.decode(message, is_text=True))
     assert found == found | reply
     assert found["retry"] is False
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "1",
+        "[]",
+        '"x"',
+        "true",
+        "{}",
+        '{"epoch":"e"}',
+        '{"offset":1}',
+        '{"epoch":1,"offset":1}',
+        '{"epoch":"%s","offset":1}' % ("x" * 65),
+        '{"epoch":"e","offset":-1}',
+        '{"epoch":"e","offset":1.5}',
+        '{"epoch":"e","offset":"1"}',
+        '{"epoch":"e","offset":9007199254740992}',
+        '{"epoch":"e","offset":1,"last":1}',
+        '{"last":-1}',
+        '{"last":1e3}',
+        '{"last":true}',
+        '{"last":1,"offset":1}',
+        '{"last":%s}' % ("9" * 5000),
+    ],
+)
+def test_a_place_that_is_none_is_refused(since: str) -> None:
+    for action in ("subscribe", "history"):
+        message = b'{"id":5,"action":"%b","channel":"c","since":%b}' % (action.encode(), since.encode())
+        found = error(V1.decode(message, is_text=True))
+        assert found == {"id": 5, "error": "bad position", "code": 107, "retry": False}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +272,16 @@ def test_an_envelope_clients_message_means_the_same(action: object, channel: obj
 
 # -- V4, V5: what the server says ------------------------------------------------------------------------
 
+ITEMS = (
+    Publication("n", b'{"a": 1}', Position("k3f", 44), Sender("", "c"), 1.5),
+    Publication("n", b"x", Position("k3f", 45)),
+)
+
+
+def test_who_has_no_position_is_not_told_what_it_skips() -> None:
+    assert V1.skipped(Publication("n", b"1")) is None
+    assert EnvelopeWire().skipped(ITEMS[0]) is None
+
 
 @pytest.mark.parametrize(
     ("frame", "text"),
@@ -228,7 +289,7 @@ def test_an_envelope_clients_message_means_the_same(action: object, channel: obj
         (V1.subscribed(Subscribe("news", id=1)), '{"type":"subscribed","id":1,"channel":"news"}'),
         (V1.subscribed(Subscribe("<é>")), '{"type":"subscribed","channel":"<é>"}'),
         (
-            V1.subscribed(Subscribe("n", id="a", recovers=True)),
+            V1.subscribed(Subscribe("n", id="a", since=Position("k", 1))),
             '{"type":"subscribed","id":"a","channel":"n","recovered":false,"replay":0}',
         ),
         (
@@ -257,6 +318,41 @@ def test_an_envelope_clients_message_means_the_same(action: object, channel: obj
         (
             V1.published(Publish("c", b"1", 3), Position("k3f", 45)),
             '{"type":"published","id":3,"channel":"c","epoch":"k3f","offset":45}',
+        ),
+        (
+            V1.joined(Subscribe("n", id=1), Start(Position("k3f", 44))),
+            '{"type":"subscribed","id":1,"channel":"n","epoch":"k3f","offset":44}',
+        ),
+        (
+            V1.joined(Subscribe("n"), Start(Position('"', 44), recovered=True, replay=3)),
+            '{"type":"subscribed","channel":"n","epoch":"\\"","offset":44,"recovered":true,"replay":3}',
+        ),
+        (
+            V1.skipped(Publication("n", b"1", Position("k3f", 44))) or b"",
+            '{"type":"skipped","channel":"n","offset":44}',
+        ),
+        (
+            V1.encode(Publication("n", b"1", Position("k3f", 44), Sender("u", "c"), 1.0)),
+            '{"type":"message","channel":"n","payload":1,"offset":44,"from":{"user":"u","client":"c"}}',
+        ),
+        (
+            V1.encode(Publication("n", b"x", Position("k3f", 44))),
+            '{"type":"message","channel":"n","payload":"x","raw":true,"offset":44}',
+        ),
+        (
+            V1.history(ReadHistory("n", id=4), History(Position("k3f", 45), ITEMS), 1000),
+            '{"type":"history","id":4,"channel":"n","epoch":"k3f","offset":45,"items":['
+            '{"offset":44,"payload":{"a":1},"time":1500,"from":{"client":"c"}},'
+            '{"offset":45,"payload":"x","raw":true}],"more":false}',
+        ),
+        (
+            V1.history(ReadHistory("n"), History(Position("k3f", 45), ITEMS), 1),
+            '{"type":"history","channel":"n","epoch":"k3f","offset":45,"items":['
+            '{"offset":44,"payload":{"a":1},"time":1500,"from":{"client":"c"}}],"more":true}',
+        ),
+        (
+            V1.history(ReadHistory("n"), History(Position("k3f", 0)), 1),
+            '{"type":"history","channel":"n","epoch":"k3f","offset":0,"items":[],"more":false}',
         ),
         (V1.pong(Ping(9)), '{"type":"pong","id":9}'),
         (V1.pong(Ping()), '{"type":"pong"}'),

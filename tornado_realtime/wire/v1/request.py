@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from json import JSONDecoder
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
+from tornado_realtime.publication import Last, Position
 from tornado_realtime.wire.commands import Id
 from tornado_realtime.wire.json_text import after_spaces, members, refuse_constant, without_white_space
 
@@ -76,12 +77,23 @@ class Asked:
         value = self._values.get(name)
         return default if value is None else _number(value)
 
-    def has_object(self, name: str) -> bool | None:
-        """Whether an object stands under ``name``; None if it is something else."""
-        value = self._values.get(name)
+    def since(self) -> Position | Last | None:
+        """The place in a stream under ``since``, if there is one.
+
+        Raises:
+            ValueError: Something else stands there.
+        """
+        value = self._values.get("since")
         if value is None:
-            return False
-        return True if isinstance(value, _Object) else None
+            return None
+        # Its names may be in any case, too.
+        found = {name.lower(): item for name, item in value if item is not None} if _is_object(value) else {}
+        epoch, offset, last = found.get("epoch"), _number(found.get("offset")), _number(found.get("last"))
+        if isinstance(epoch, str) and len(epoch) <= ID_SIZE and offset is not None and "last" not in found:
+            return Position(_without_surrogates(epoch), offset)
+        if last is not None and not found.keys() & {"epoch", "offset"}:
+            return Last(last)
+        raise ValueError("neither a position nor how many")
 
     def json(self, name: str) -> bytes | None:
         """The JSON under ``name`` as it is written, without white space; None if it is not there."""
@@ -120,6 +132,10 @@ def _id(value: Any) -> tuple[Id | None, bool]:
     if isinstance(value, Digits) and len(value.text) <= _ID_DIGITS and abs(int(value.text)) <= MOST_ID:
         return int(value.text), True
     return None, False
+
+
+def _is_object(value: Any) -> TypeGuard[_Object]:
+    return isinstance(value, _Object)
 
 
 def _number(value: Any) -> int | None:

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from tornado_realtime.channels import is_good_name
 from tornado_realtime.members import Listing, Member
-from tornado_realtime.publication import Position, Publication, Sender
-from tornado_realtime.wire.base import Farewell, Wire
+from tornado_realtime.publication import History, Position, Publication
+from tornado_realtime.wire.base import Farewell, Start, Wire
 from tornado_realtime.wire.commands import (
     AskPresence,
     ChannelCommand,
@@ -18,6 +18,7 @@ from tornado_realtime.wire.commands import (
     Ping,
     Pong,
     Publish,
+    ReadHistory,
     Refresh,
     Reject,
     Subscribe,
@@ -32,6 +33,10 @@ from tornado_realtime.wire.v1.request import Asked, read_asked
 
 MESSAGE_BYTES = 64 * 1024
 """Longest message of a client (V1); not an option, as client libraries are written against it."""
+HISTORY_SIZE = 100
+"""How many publications a client gets that asks for a history and does not say how many."""
+MOST_HISTORY = 250
+"""How many it may get at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class V1Wire(Wire):
     """JSON both ways; every request that has an id is answered, and every error has a code."""
 
     name = subprotocol = "realtime.v1.json"
-    talks = True
+    talks = recovers = True
     message_bytes = MESSAGE_BYTES
     ping = text_frame(b'{"type":"ping"}')
 
@@ -88,14 +93,14 @@ class V1Wire(Wire):
 
     def encode(self, publication: Publication) -> bytes:
         """The message as ``payload``: as JSON where it is one JSON value, else as text with ``raw``."""
-        channel, payload = plain_quote(publication.channel), plain_compact(publication.data)
-        raw = b""
-        if payload is None:
-            payload, raw = plain_quote(publication.data.decode("utf-8", "replace")), b',"raw":true'
-        sender = _from(publication.sender) if publication.sender is not None else b""
-        return text_frame(
-            b'{"type":"message","channel":%b,"payload":%b%b%b}' % (channel, payload, raw, sender)
-        )
+        channel, (payload, raw) = plain_quote(publication.channel), _payload(publication)
+        more = raw + _offset(publication) + _from(publication)
+        return text_frame(b'{"type":"message","channel":%b,"payload":%b%b}' % (channel, payload, more))
+
+    def skipped(self, publication: Publication) -> bytes | None:
+        """The news that its client does not get the publication that stands here (V5)."""
+        where = _offset(publication)
+        return _frame("skipped", None, publication.channel, where[1:]) if where else None
 
     def missed(self, channel: str) -> bytes:
         """The news that publications on ``channel`` may have been missed (V4)."""
@@ -114,8 +119,36 @@ class V1Wire(Wire):
 
     def subscribed(self, command: Subscribe, listing: Listing | None = None) -> bytes:
         """The confirmation; who asks for what it missed learns that nothing is kept (V4)."""
-        recovery = (b'"recovered":false,"replay":0',) if command.recovers else ()
+        recovery = () if command.since is None else (b'"recovered":false,"replay":0',)
         return _frame("subscribed", command.id, command.channel, *recovery, *_listing(listing))
+
+    def joined(self, command: Subscribe, start: Start, listing: Listing | None = None) -> bytes:
+        """The confirmation on a stream: where it begins, and how much of the past comes first (V4)."""
+        members = [b'"epoch":%b,"offset":%d' % _position(start.position)]
+        if start.recovered is not None:
+            members.append(b'"recovered":%b,"replay":%d' % (_bool(start.recovered), start.replay))
+        return _frame("subscribed", command.id, command.channel, *members, *_listing(listing))
+
+    def history(self, command: ReadHistory, found: History, size_bytes: int) -> bytes:
+        """What is kept of a stream (V4).
+
+        Args:
+            command: What the client asked.
+            found: The answer.
+            size_bytes: How long it may be; of what is longer, whole items are left out at the end, but not
+                the first.
+        """
+        items: list[bytes] = []
+        for publication in found.items:
+            item = _item(publication)
+            size_bytes -= len(item) + 1
+            if size_bytes < 0 and items:
+                break
+            items.append(item)
+        where = b'"epoch":%b,"offset":%d' % _position(found.position)
+        more = _bool(found.more or len(items) < len(found.items))
+        text = b'"items":[%b],"more":%b' % (b",".join(items), more)
+        return _frame("history", command.id, command.channel, where, text)
 
     def unsubscribed(self, command: Unsubscribe) -> bytes:
         """The confirmation, sent even when the client had not subscribed."""
@@ -202,10 +235,13 @@ class V1Wire(Wire):
 
 
 def _subscribe(asked: Asked) -> Command:
-    recovers, presence = asked.has_object("since"), asked.flag("presence", False)
-    if recovers is None or presence is None:
+    presence = asked.flag("presence", False)
+    if presence is None:
         return _rejected(codes.INVALID, asked)
-    return Subscribe(asked.channel, _token(asked), asked.id, recovers, presence)
+    try:
+        return Subscribe(asked.channel, _token(asked), asked.id, asked.since(), presence)
+    except ValueError:
+        return _rejected(codes.BAD_PLACE, asked)
 
 
 def _ask_presence(asked: Asked) -> Command:
@@ -230,6 +266,17 @@ def _publish(asked: Asked) -> Command:
     if key is None or (key and not is_good_name(key)):
         return _rejected(codes.BAD_KEY, asked)
     return Publish(asked.channel, payload, asked.id, echo, _token(asked), key)
+
+
+def _history(asked: Asked) -> Command:
+    limit, reverse = asked.number("limit", HISTORY_SIZE), asked.flag("reverse", False)
+    if limit is None or reverse is None:
+        return _rejected(codes.INVALID, asked)
+    try:
+        since = asked.since()
+    except ValueError:
+        return _rejected(codes.BAD_PLACE, asked)
+    return ReadHistory(asked.channel, since, min(limit, MOST_HISTORY), reverse, asked.id, _token(asked))
 
 
 def _token(asked: Asked) -> str:
@@ -269,8 +316,7 @@ _ABOUT_CHANNELS: Mapping[str, _Reading] = MappingProxyType(
         "unsubscribe": _unsubscribe,
         "publish": _publish,
         "presence": _ask_presence,
-        # Known to the protocol, and not there yet.
-        "history": _not_available,
+        "history": _history,
     }
 )
 
@@ -288,8 +334,7 @@ def _frame(kind: str, name: Id | None = None, channel: str | None = None, *more:
 
 
 def _error(fault: Fault, name: Id | None, channel: str | None, after: int | None = None) -> bytes:
-    retry = b"true" if fault.retry else b"false"
-    text = b'"error":%b,"code":%d,"retry":%b' % (plain_quote(fault.text), fault.code, retry)
+    text = b'"error":%b,"code":%d,"retry":%b' % (plain_quote(fault.text), fault.code, _bool(fault.retry))
     return _frame("error", name, channel, text, *([] if after is None else [b'"after":%d' % after]))
 
 
@@ -298,7 +343,34 @@ def _rejected(fault: Fault, asked: Asked) -> Reject:
     return Reject(_error(fault, asked.id, channel))
 
 
-def _from(sender: Sender) -> bytes:
+def _payload(publication: Publication) -> tuple[bytes, bytes]:
+    """A message as JSON, and what is said of it if it is none."""
+    payload = plain_compact(publication.data)
+    if payload is not None:
+        return payload, b""
+    return plain_quote(publication.data.decode("utf-8", "replace")), b',"raw":true'
+
+
+def _offset(publication: Publication) -> bytes:
+    return b"" if publication.position is None else b',"offset":%d' % publication.position.offset
+
+
+def _item(publication: Publication) -> bytes:
+    """One publication of a history."""
+    payload, raw = _payload(publication)
+    time = b"" if publication.time is None else b',"time":%d' % round(publication.time * 1000)
+    where = _offset(publication)[1:]
+    return b'{%b,"payload":%b%b%b%b}' % (where, payload, raw, time, _from(publication))
+
+
+def _bool(value: bool) -> bytes:
+    return b"true" if value else b"false"
+
+
+def _from(publication: Publication) -> bytes:
+    sender = publication.sender
+    if sender is None:
+        return b""
     user = b'"user":%b,' % plain_quote(sender.user) if sender.user else b""
     return b',"from":{%b"client":%b}' % (user, plain_quote(sender.client))
 

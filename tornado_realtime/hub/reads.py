@@ -1,0 +1,102 @@
+"""Streams that are read: equal questions at the same time are one, and not too many are asked at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+
+if TYPE_CHECKING:
+    from tornado_realtime.brokers.base import Broker
+    from tornado_realtime.publication import History, Last, Position
+
+logger = logging.getLogger(__name__)
+
+# Different questions that are under way to the broker; the others wait for their turn.
+MOST_READS = 64
+
+
+class Question(NamedTuple):
+    """What Broker.history is asked."""
+
+    channel: str
+    since: Position | Last | None
+    limit: int
+    reverse: bool = False
+
+
+Waiter = Callable[["History | BrokerError"], None]
+
+
+class Reads:
+    """Reads streams for one hub.
+
+    Args:
+        broker: Whose streams.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._waiters: dict[Question, list[Waiter]] = {}
+        self._line: deque[Question] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def at_once(self, question: Question) -> History | None:
+        """The answer, if it is known without waiting.
+
+        Raises:
+            BrokerClosedError: The broker was closed.
+        """
+        return self._broker.history_now(
+            question.channel, question.since, question.limit, reverse=question.reverse
+        )
+
+    def ask(self, question: Question, waiter: Waiter) -> bool:
+        """Have ``waiter`` called with the answer, or what went wrong; never before this returns.
+
+        Returns:
+            Whether the question is asked anew; False if it was under way already.
+        """
+        waiters = self._waiters.get(question)
+        if waiters is not None:
+            waiters.append(waiter)
+            return False
+        self._waiters[question] = [waiter]
+        self._line.append(question)
+        self._go_on()
+        return True
+
+    async def close(self) -> None:
+        """Read nothing more; nobody is told."""
+        self._line.clear()
+        self._waiters.clear()
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _go_on(self) -> None:
+        while self._line and len(self._running) < MOST_READS:
+            task = asyncio.ensure_future(self._read(self._line.popleft()))
+            self._running.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._go_on()
+
+    async def _read(self, question: Question) -> None:
+        channel, since, limit, reverse = question
+        found: History | BrokerError
+        try:
+            found = await self._broker.history(channel, since, limit, reverse=reverse)
+        except BrokerError as error:
+            found = error
+        except Exception:
+            logger.exception("the history of %r could not be read", channel)
+            found = BrokerUnavailableError("internal error")
+        for waiter in self._waiters.pop(question, ()):
+            waiter(found)
