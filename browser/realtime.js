@@ -3,9 +3,10 @@
 import { Login } from './login.js';
 import { watchPage } from './page.js';
 import { Requests } from './requests.js';
+import { EventStream } from './stream.js';
 import { Subscription } from './subscription.js';
 import {
-  DIAL_PATIENCE, Emitter, FIRST_DELAY, pause, PROBE_PATIENCE, PROTOCOL, RealtimeError, STEADY, whenAborted,
+  DIAL_PATIENCE, Emitter, FIRST_DELAY, pause, PONG, PROBE_PATIENCE, PROTOCOL, RealtimeError, STEADY, whenAborted,
 } from './values.js';
 
 /** A name for one publication, so that sending it again does not publish it again. Plain http has this, too. */
@@ -29,6 +30,9 @@ export class Realtime extends Emitter {
   #failures = 0;
   /** How many handshakes in a row came to nothing. */
   #misses = 0;
+  /** Whether WebSocket got through here, and whether to try an event stream instead. */
+  #hasWebSocket = false;
+  #isBlocked = false;
   #readyAt = 0;
   /** The server's `disconnect`, which precedes its close. */
   #advice = null;
@@ -63,16 +67,17 @@ export class Realtime extends Emitter {
     return { key, position: epoch ? { epoch, offset } : null };
   }
 
-  async history(channel, { since, last, limit, reverse, signal } = {}) {
+  async history(channel, { since, last, limit, reverse, token, signal } = {}) {
     const from = last ? { last } : since;
-    const answer = await this.#ask({ action: 'history', channel, since: from, limit, reverse }, { signal });
+    const answer = await this.#ask({ action: 'history', channel, since: from, limit, reverse, token }, { signal });
     const { items, more = false, epoch, offset } = answer;
     return { items, more, position: { epoch, offset } };
   }
 
-  async presence(channel, { signal } = {}) {
-    const { members, count } = await this.#ask({ action: 'presence', channel }, { signal });
-    return { members: new Map(Object.entries(members)), count };
+  async presence(channel, { after, limit, token, signal } = {}) {
+    const answer = await this.#ask({ action: 'presence', channel, after, limit, token }, { signal });
+    const { members = {}, count, more = false, next = null } = answer;
+    return { members: new Map(Object.entries(members)), count, more, next };
   }
 
   /** Show the server a login that lasts longer: `token`, or what the option `token` gives now. */
@@ -125,10 +130,12 @@ export class Realtime extends Emitter {
 
   #open() {
     const { WebSocket = globalThis.WebSocket } = this.#options;
-    const socket = new WebSocket(this.#url.href, [PROTOCOL, ...this.#login.protocols]);
+    const socket = this.#isBlocked
+      ? new EventStream(this.#plainUrl(this.#options.sse ?? 'sse'), this.#login.headers)
+      : new WebSocket(this.#url.href, [PROTOCOL, ...this.#login.protocols]);
     this.#socket = socket;
     socket.onmessage = ({ data }) => socket === this.#socket && this.#heard(JSON.parse(data));
-    socket.onclose = ({ code, reason }) => socket === this.#socket && this.#lost(code, reason);
+    socket.onclose = ({ code, reason, status }) => socket === this.#socket && this.#lost(code, reason, status);
     this.#watch(DIAL_PATIENCE, () => this.#lost(1006, 'no answer'));
   }
 
@@ -138,7 +145,7 @@ export class Realtime extends Emitter {
     if (this.state !== 'ready') return;
     this.#expectLife();
     if (frame.id !== undefined) this.#requests.answer(frame);
-    else if (type === 'ping') this.#socket.send('{"action":"pong"}');
+    else if (type === 'ping') this.#socket.send(PONG);
     else if (type === 'disconnect') this.#advice = frame;
     else if (type === 'expiring') this.#expiring(frame);
     else if (type === 'error') this._emit('error', new RealtimeError(frame));
@@ -149,6 +156,8 @@ export class Realtime extends Emitter {
     const asked = this.#requests.ids;
     this.welcome = frame;
     this.#login.accepted(frame);
+    this.#socket.session = frame.session;
+    this.#hasWebSocket ||= !this.#isBlocked;
     this.#misses = 0;
     this.#readyAt = performance.now();
     this.state = 'ready';
@@ -164,17 +173,21 @@ export class Realtime extends Emitter {
     if (this.#login.canRenew) this.refresh().catch((error) => this._emit('error', error));
   }
 
-  #lost(code, reason) {
+  #lost(closeCode, reason, status) {
     const advice = this.#advice ?? {};
+    const code = advice.code ?? closeCode;
     const wasReady = this.state === 'ready';
     if (wasReady && performance.now() - this.#readyAt > STEADY) this.#failures = 0;
     if (code === 4110) this.#login.keep(null);
     if (advice.reconnect === false || (code >= 4000 && code < 4100)) {
-      this.#end('failed', { ...advice, code, reason });
+      this.#end('failed', { reason, ...advice, code });
       return;
     }
-    this.#rest({ code, reason, delay: this.#delay(code, advice.after) });
-    if (!wasReady && code) this.#wonder();
+    this.#rest({ code, reason: advice.reason ?? reason, delay: this.#delay(code, advice.after) });
+    if (wasReady || !code) return;
+    this.#misses += 1;
+    if (this.#isBlocked) this.#judge(status);
+    else if (this.#misses % 4 === 1 || (this.#login.token && this.#login.isNew)) this.#wonder();
   }
 
   #delay(code, after) {
@@ -188,19 +201,34 @@ export class Realtime extends Emitter {
    * Not after each failure: the server judges that request as it judges handshakes.
    */
   async #wonder() {
-    const { headers, isNew, canRenew, token } = this.#login;
-    const isDue = this.#misses++ % 4 === 0;
-    if (!isDue && !(token && isNew)) return;
+    const { headers } = this.#login;
     const dial = this.#dial;
     const signal = AbortSignal.timeout(DIAL_PATIENCE);
-    const asked = fetch(this.#url.href.replace('ws', 'http'), { method: 'POST', credentials: 'include', headers, signal });
+    const asked = fetch(this.#plainUrl(''), { method: 'POST', credentials: 'include', headers, signal });
     const { status } = await asked.catch(() => ({}));
-    if (dial !== this.#dial) return;
+    if (dial === this.#dial) this.#judge(status);
+  }
+
+  /** What a handshake met: an HTTP status, or undefined where nobody knows, as on a page of another origin. */
+  #judge(status) {
+    const { isNew, canRenew } = this.#login;
+    const isUnclear = !status && this.#misses > 4;
     const isRefused = status === 401 || status === 403;
-    const mayHaveRunOut = canRenew && !isNew && (status === 401 || (!status && this.#misses > 4));
+    const mayHaveRunOut = canRenew && !isNew && (status === 401 || isUnclear);
+    // 400: the server is there, and saw no upgrade. Then something between swallows it.
+    const mayBeBlocked = !this.#hasWebSocket && this.#options.sse !== false && (status === 400 || isUnclear);
+    this.#isBlocked = mayBeBlocked && !this.#isBlocked;
     if (mayHaveRunOut) this.#login.keep(null);
-    if (isRefused && mayHaveRunOut) this.connect();
-    else if (isRefused) this.#end('failed', { code: status, error: status === 401 ? 'unauthorized' : 'forbidden' });
+    if (isRefused && !mayHaveRunOut) {
+      this.#end('failed', { code: status, error: status === 401 ? 'unauthorized' : 'forbidden' });
+    } else if (isRefused || (this.#isBlocked && status)) {
+      this.connect();
+    }
+  }
+
+  /** An address beside the WebSocket's, for plain requests; '' is its own. */
+  #plainUrl(path) {
+    return new URL(path, this.#url.href.replace('ws', 'http')).href;
   }
 
   /** Wait for another try, or, without `delay`, for a reason to make one. */
@@ -258,7 +286,8 @@ export class Realtime extends Emitter {
       wake,
       doubt: () => this.#probe(),
       network: () => {
-        // A handshake that began without a network may hang.
+        // In this one WebSocket may get through, or not; and a handshake that began without a network may hang.
+        this.#isBlocked = this.#hasWebSocket = false;
         if (this.state === 'connecting') this.#rest({});
         wake();
       },

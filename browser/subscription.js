@@ -8,8 +8,9 @@ export class Subscription extends Emitter {
   state = 'pending';
   /** {epoch, offset} of the last message that came, on channels with a history. */
   position;
-  /** User id to {info, conns}, with `presence`. */
-  members = new Map();
+  /** With `presence`: user id to {info, conns}, or null while only their number is known. */
+  members = null;
+  count = null;
   ready;
   #realtime;
   #options;
@@ -19,8 +20,6 @@ export class Subscription extends Emitter {
   #failures = 0;
   /** Answers to what was asked before this turn are not listened to any more. */
   #turn = 0;
-  /** How many missed messages are still to come. */
-  #replay = 0;
   #wasLive = false;
 
   constructor(realtime, channel, listener, options) {
@@ -74,7 +73,9 @@ export class Subscription extends Emitter {
     if (this.state !== 'live') return;
     const { type, code } = frame;
     if (type === 'message') this.#message(frame);
+    else if (type === 'skipped') this.#isNext(frame);
     else if (type === 'join' || type === 'leave') this.#moved(frame);
+    else if (type === 'presence') this.#present(frame);
     else if (type === 'gap') this.#missed(frame);
     else if (type === 'unsubscribed' && code) this.#sentAway(new RealtimeError(frame));
   }
@@ -89,7 +90,8 @@ export class Subscription extends Emitter {
     return { action: 'subscribe', channel: this.channel, since, presence };
   }
 
-  #joined({ epoch, offset, recovered, replay = 0, members }) {
+  #joined(frame) {
+    const { epoch, offset, recovered, replay = 0 } = frame;
     const isBack = this.#wasLive;
     const hasMissed = this.position ? recovered === false : isBack;
     this.#failures = 0;
@@ -98,13 +100,12 @@ export class Subscription extends Emitter {
       return;
     }
     this.#wasLive = true;
-    this.#replay = replay;
     this.position = epoch ? { epoch, offset: offset - replay } : null;
     this.#set('live');
     this.#settle.resolve(this);
     if (hasMissed) this._emit('reload', epoch ? 'not recovered' : 'no history');
     else if (isBack) this._emit('recovered', replay);
-    if (members) this.#present(new Map(Object.entries(members)));
+    if (frame.count !== undefined) this.#present(frame);
   }
 
   /** As the first time: the newest ones, and no gap after them. */
@@ -116,34 +117,46 @@ export class Subscription extends Emitter {
   }
 
   #message(frame) {
-    const { offset } = frame;
-    if (offset !== undefined && this.position) {
-      if (offset <= this.position.offset) return;
-      if (!this.#replay && offset !== this.position.offset + 1) {
-        this._join();
-        return;
-      }
-      this.#replay -= this.#replay && 1;
-      this.position = { ...this.position, offset };
+    if (this.#isNext(frame)) this._emit('message', frame.payload, frame);
+  }
+
+  /** Any other offset shows that something is missing, or that the stream has begun anew: ask from the last one on. */
+  #isNext({ offset }) {
+    if (offset === undefined || !this.position) return true;
+    if (offset !== this.position.offset + 1) {
+      this._join();
+      return false;
     }
-    this._emit('message', frame.payload, frame);
+    this.position = { ...this.position, offset };
+    return true;
   }
 
   #moved({ type, user, info = null, count }) {
-    if (type === 'join') this.members.set(user, { info, conns: 1 });
-    else this.members.delete(user);
+    if (type === 'join') this.members?.set(user, { info, conns: 1 });
+    else this.members?.delete(user);
     this._emit(type, { user, info, count });
-    this.#present(this.members);
+    this.#know(this.members, count);
   }
 
-  #present(members) {
-    this.members = members;
-    this._emit('presence', members);
+  #present({ members, count, more }) {
+    this.#know(members && !more ? new Map(Object.entries(members)) : null, count);
   }
 
+  #know(members, count) {
+    Object.assign(this, { members, count });
+    this._emit('presence', members, count);
+  }
+
+  /** A stream has what was missed, or says that it has not. On other channels all that can be had anew is who is there. */
   #missed({ reason }) {
-    if (this.position) this._join();
-    else this._emit('reload', reason);
+    if (this.position) {
+      this._join();
+      return;
+    }
+    this._emit('reload', reason);
+    const present = (frame) => this.state === 'live' && this.#present(frame);
+    const question = { action: 'presence', channel: this.channel };
+    if (this.#options.presence) this.#realtime._request(question, { resolve: present, reject: nothing, keep: false });
   }
 
   #sentAway(error) {

@@ -1,6 +1,7 @@
 // What all parts share: how long things may take, what went wrong, and who wants to be told.
 
 export const PROTOCOL = 'realtime.v1.json';
+export const PONG = '{"action":"pong"}';
 
 /** Milliseconds: for a handshake up to its welcome; for the answer to a question whether anybody is there. */
 export const DIAL_PATIENCE = 10_000;

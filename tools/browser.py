@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCES = CHECKOUT / "browser"
 PACKAGE = CHECKOUT / "tornado_realtime" / "browser"
 
-PARTS = ("values", "login", "requests", "page", "subscription", "realtime")
+PARTS = ("values", "login", "requests", "page", "stream", "subscription", "realtime")
 """In an order in which each comes after what it imports."""
 PUBLIC = ("Realtime", "RealtimeError")
 HEADER = """\

@@ -42,7 +42,11 @@ export interface Member<Info = any> {
 
 export interface Presence<Info = any> {
   members: Map<string, Member<Info>>;
+  /** How many users are subscribed. */
   count: number;
+  /** Some are left out; with `next` as `after`, the next page has them. */
+  more: boolean;
+  next: string | null;
 }
 
 export interface Move<Info = any> {
@@ -82,6 +86,8 @@ export interface Cancelable {
 export interface RealtimeOptions extends Cancelable {
   /** The login, where it is not in a cookie. The function is asked again when what it gave has run out. */
   token?: string | (() => string | null | Promise<string | null>);
+  /** Where event streams are, for networks that block WebSocket; beside the WebSocket when left out. false: never. */
+  sse?: string | false;
   /** Instead of the global one. */
   WebSocket?: new (url: string, protocols: string[]) => any;
 }
@@ -116,9 +122,20 @@ export interface HistoryOptions extends Cancelable {
   /** Instead of `since`: the newest so many. */
   last?: number;
   limit?: number;
-  /** Newest first. */
+  /** Newest first; with `since`, those before it. */
   reverse?: boolean;
+  token?: string;
 }
+
+export interface PresenceOptions extends Cancelable {
+  /** Users whose id comes after this one: `next` of the page before. */
+  after?: string;
+  limit?: number;
+  token?: string;
+}
+
+/** In a crowd only `count` is known, and `members` is null. */
+export type PresenceListener<Info = any> = (members: Map<string, Member<Info>> | null, count: number) => void;
 
 /** Ends what `on` began. */
 export type Off = () => void;
@@ -128,7 +145,9 @@ export interface Subscription<Payload = any, Info = any> {
   readonly state: SubscriptionState;
   /** Of the last message that came; null on channels without a history. May be kept, for `since`. */
   readonly position: Position | null;
-  readonly members: Map<string, Member<Info>>;
+  /** With `presence`; null while only `count` is known, or nothing yet. */
+  readonly members: Map<string, Member<Info>> | null;
+  readonly count: number | null;
   /** When it is live for the first time. Rejected when it fails or is closed before. */
   readonly ready: Promise<Subscription<Payload, Info>>;
 
@@ -140,12 +159,12 @@ export interface Subscription<Payload = any, Info = any> {
   on(type: 'reload', listener: (reason: string) => void, options?: Cancelable): Off;
   on(type: 'join' | 'leave', listener: (move: Move<Info>) => void, options?: Cancelable): Off;
   /** After each change of who is there. */
-  on(type: 'presence', listener: (members: Map<string, Member<Info>>) => void, options?: Cancelable): Off;
+  on(type: 'presence', listener: PresenceListener<Info>, options?: Cancelable): Off;
   /** It has failed for good. */
   on(type: 'error', listener: (error: RealtimeError) => void, options?: Cancelable): Off;
 
   history(options?: HistoryOptions): Promise<History<Payload>>;
-  presence(options?: Cancelable): Promise<Presence<Info>>;
+  presence(options?: PresenceOptions): Promise<Presence<Info>>;
   close(): void;
 }
 
@@ -167,7 +186,7 @@ export class Realtime {
   /** Waits for a connection where there is none, and is repeated where its answer was lost, under the same key. */
   publish(channel: string, payload: unknown, options?: PublishOptions): Promise<Published>;
   history<Payload = any>(channel: string, options?: HistoryOptions): Promise<History<Payload>>;
-  presence<Info = any>(channel: string, options?: Cancelable): Promise<Presence<Info>>;
+  presence<Info = any>(channel: string, options?: PresenceOptions): Promise<Presence<Info>>;
   refresh(token?: string): Promise<void>;
 
   on(type: 'state', listener: (change: StateChange) => void, options?: Cancelable): Off;

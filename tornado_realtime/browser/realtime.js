@@ -9,6 +9,7 @@
 // What all parts share: how long things may take, what went wrong, and who wants to be told.
 
 const PROTOCOL = 'realtime.v1.json';
+const PONG = '{"action":"pong"}';
 
 /** Milliseconds: for a handshake up to its welcome; for the answer to a question whether anybody is there. */
 const DIAL_PATIENCE = 10_000;
@@ -199,6 +200,77 @@ function watchPage(signal, { network, doubt, sleep, wake }) {
   watch(page, 'visibilitychange', () => page.visibilityState === 'visible' && wake());
 }
 
+// As much of a WebSocket as is needed, over an event stream and posts: for networks that let nothing else through.
+
+
+/** Most characters of one post: the server takes 65,536 bytes (S5), of which a character may need three. */
+const POST_SIZE = 20_000;
+
+class EventStream {
+  /** What the stream's welcome says; posts show it. */
+  session = '';
+  #url;
+  #headers;
+  #waiting = [];
+  #isPosting = false;
+  #stop = new AbortController();
+
+  constructor(url, headers) {
+    this.#url = url;
+    this.#headers = headers;
+    const ended = (status) => this.onclose({ code: 1006, reason: '', status });
+    this.#read().then(ended, () => ended());
+  }
+
+  send(text) {
+    if (text === PONG) return; // a stream's pings need no answer (S3)
+    this.#waiting.push(text);
+    if (!this.#isPosting) this.#post();
+  }
+
+  close() {
+    this.#stop.abort();
+  }
+
+  /** One after the other, so that the order is kept; what comes meanwhile goes together. */
+  async #post() {
+    this.#isPosting = true;
+    try {
+      while (this.#waiting.length) {
+        let body = this.#waiting.shift();
+        while (this.#waiting.length && body.length + this.#waiting[0].length < POST_SIZE) {
+          body += `\n${this.#waiting.shift()}`;
+        }
+        const { status } = await this.#fetch({ method: 'POST', body, headers: { 'X-Realtime-Session': this.session } });
+        if (status !== 202) throw new Error(`status ${status}`);
+      }
+      this.#isPosting = false;
+    } catch ({ message }) {
+      // What was taken is not known. Over another connection all of it is asked again.
+      this.onclose({ code: 1006, reason: message });
+    }
+  }
+
+  /** Each event is one line of data (S2). */
+  async #read() {
+    const { ok, status, body } = await this.#fetch({ cache: 'no-store' });
+    if (!ok) return status;
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ''; ;) {
+      const { done, value } = await reader.read();
+      if (done) return undefined;
+      const lines = (text + value).split('\n');
+      text = lines.pop();
+      for (const line of lines) if (line.startsWith('data: ')) this.onmessage({ data: line.slice(6) });
+    }
+  }
+
+  #fetch({ headers, ...options }) {
+    const { signal } = this.#stop;
+    return fetch(this.#url, { credentials: 'include', headers: { ...this.#headers, ...headers }, signal, ...options });
+  }
+}
+
 // One channel as one page hears it.
 
 
@@ -208,8 +280,9 @@ class Subscription extends Emitter {
   state = 'pending';
   /** {epoch, offset} of the last message that came, on channels with a history. */
   position;
-  /** User id to {info, conns}, with `presence`. */
-  members = new Map();
+  /** With `presence`: user id to {info, conns}, or null while only their number is known. */
+  members = null;
+  count = null;
   ready;
   #realtime;
   #options;
@@ -219,8 +292,6 @@ class Subscription extends Emitter {
   #failures = 0;
   /** Answers to what was asked before this turn are not listened to any more. */
   #turn = 0;
-  /** How many missed messages are still to come. */
-  #replay = 0;
   #wasLive = false;
 
   constructor(realtime, channel, listener, options) {
@@ -274,7 +345,9 @@ class Subscription extends Emitter {
     if (this.state !== 'live') return;
     const { type, code } = frame;
     if (type === 'message') this.#message(frame);
+    else if (type === 'skipped') this.#isNext(frame);
     else if (type === 'join' || type === 'leave') this.#moved(frame);
+    else if (type === 'presence') this.#present(frame);
     else if (type === 'gap') this.#missed(frame);
     else if (type === 'unsubscribed' && code) this.#sentAway(new RealtimeError(frame));
   }
@@ -289,7 +362,8 @@ class Subscription extends Emitter {
     return { action: 'subscribe', channel: this.channel, since, presence };
   }
 
-  #joined({ epoch, offset, recovered, replay = 0, members }) {
+  #joined(frame) {
+    const { epoch, offset, recovered, replay = 0 } = frame;
     const isBack = this.#wasLive;
     const hasMissed = this.position ? recovered === false : isBack;
     this.#failures = 0;
@@ -298,13 +372,12 @@ class Subscription extends Emitter {
       return;
     }
     this.#wasLive = true;
-    this.#replay = replay;
     this.position = epoch ? { epoch, offset: offset - replay } : null;
     this.#set('live');
     this.#settle.resolve(this);
     if (hasMissed) this._emit('reload', epoch ? 'not recovered' : 'no history');
     else if (isBack) this._emit('recovered', replay);
-    if (members) this.#present(new Map(Object.entries(members)));
+    if (frame.count !== undefined) this.#present(frame);
   }
 
   /** As the first time: the newest ones, and no gap after them. */
@@ -316,34 +389,46 @@ class Subscription extends Emitter {
   }
 
   #message(frame) {
-    const { offset } = frame;
-    if (offset !== undefined && this.position) {
-      if (offset <= this.position.offset) return;
-      if (!this.#replay && offset !== this.position.offset + 1) {
-        this._join();
-        return;
-      }
-      this.#replay -= this.#replay && 1;
-      this.position = { ...this.position, offset };
+    if (this.#isNext(frame)) this._emit('message', frame.payload, frame);
+  }
+
+  /** Any other offset shows that something is missing, or that the stream has begun anew: ask from the last one on. */
+  #isNext({ offset }) {
+    if (offset === undefined || !this.position) return true;
+    if (offset !== this.position.offset + 1) {
+      this._join();
+      return false;
     }
-    this._emit('message', frame.payload, frame);
+    this.position = { ...this.position, offset };
+    return true;
   }
 
   #moved({ type, user, info = null, count }) {
-    if (type === 'join') this.members.set(user, { info, conns: 1 });
-    else this.members.delete(user);
+    if (type === 'join') this.members?.set(user, { info, conns: 1 });
+    else this.members?.delete(user);
     this._emit(type, { user, info, count });
-    this.#present(this.members);
+    this.#know(this.members, count);
   }
 
-  #present(members) {
-    this.members = members;
-    this._emit('presence', members);
+  #present({ members, count, more }) {
+    this.#know(members && !more ? new Map(Object.entries(members)) : null, count);
   }
 
+  #know(members, count) {
+    Object.assign(this, { members, count });
+    this._emit('presence', members, count);
+  }
+
+  /** A stream has what was missed, or says that it has not. On other channels all that can be had anew is who is there. */
   #missed({ reason }) {
-    if (this.position) this._join();
-    else this._emit('reload', reason);
+    if (this.position) {
+      this._join();
+      return;
+    }
+    this._emit('reload', reason);
+    const present = (frame) => this.state === 'live' && this.#present(frame);
+    const question = { action: 'presence', channel: this.channel };
+    if (this.#options.presence) this.#realtime._request(question, { resolve: present, reject: nothing, keep: false });
   }
 
   #sentAway(error) {
@@ -405,6 +490,9 @@ export class Realtime extends Emitter {
   #failures = 0;
   /** How many handshakes in a row came to nothing. */
   #misses = 0;
+  /** Whether WebSocket got through here, and whether to try an event stream instead. */
+  #hasWebSocket = false;
+  #isBlocked = false;
   #readyAt = 0;
   /** The server's `disconnect`, which precedes its close. */
   #advice = null;
@@ -439,16 +527,17 @@ export class Realtime extends Emitter {
     return { key, position: epoch ? { epoch, offset } : null };
   }
 
-  async history(channel, { since, last, limit, reverse, signal } = {}) {
+  async history(channel, { since, last, limit, reverse, token, signal } = {}) {
     const from = last ? { last } : since;
-    const answer = await this.#ask({ action: 'history', channel, since: from, limit, reverse }, { signal });
+    const answer = await this.#ask({ action: 'history', channel, since: from, limit, reverse, token }, { signal });
     const { items, more = false, epoch, offset } = answer;
     return { items, more, position: { epoch, offset } };
   }
 
-  async presence(channel, { signal } = {}) {
-    const { members, count } = await this.#ask({ action: 'presence', channel }, { signal });
-    return { members: new Map(Object.entries(members)), count };
+  async presence(channel, { after, limit, token, signal } = {}) {
+    const answer = await this.#ask({ action: 'presence', channel, after, limit, token }, { signal });
+    const { members = {}, count, more = false, next = null } = answer;
+    return { members: new Map(Object.entries(members)), count, more, next };
   }
 
   /** Show the server a login that lasts longer: `token`, or what the option `token` gives now. */
@@ -501,10 +590,12 @@ export class Realtime extends Emitter {
 
   #open() {
     const { WebSocket = globalThis.WebSocket } = this.#options;
-    const socket = new WebSocket(this.#url.href, [PROTOCOL, ...this.#login.protocols]);
+    const socket = this.#isBlocked
+      ? new EventStream(this.#plainUrl(this.#options.sse ?? 'sse'), this.#login.headers)
+      : new WebSocket(this.#url.href, [PROTOCOL, ...this.#login.protocols]);
     this.#socket = socket;
     socket.onmessage = ({ data }) => socket === this.#socket && this.#heard(JSON.parse(data));
-    socket.onclose = ({ code, reason }) => socket === this.#socket && this.#lost(code, reason);
+    socket.onclose = ({ code, reason, status }) => socket === this.#socket && this.#lost(code, reason, status);
     this.#watch(DIAL_PATIENCE, () => this.#lost(1006, 'no answer'));
   }
 
@@ -514,7 +605,7 @@ export class Realtime extends Emitter {
     if (this.state !== 'ready') return;
     this.#expectLife();
     if (frame.id !== undefined) this.#requests.answer(frame);
-    else if (type === 'ping') this.#socket.send('{"action":"pong"}');
+    else if (type === 'ping') this.#socket.send(PONG);
     else if (type === 'disconnect') this.#advice = frame;
     else if (type === 'expiring') this.#expiring(frame);
     else if (type === 'error') this._emit('error', new RealtimeError(frame));
@@ -525,6 +616,8 @@ export class Realtime extends Emitter {
     const asked = this.#requests.ids;
     this.welcome = frame;
     this.#login.accepted(frame);
+    this.#socket.session = frame.session;
+    this.#hasWebSocket ||= !this.#isBlocked;
     this.#misses = 0;
     this.#readyAt = performance.now();
     this.state = 'ready';
@@ -540,17 +633,21 @@ export class Realtime extends Emitter {
     if (this.#login.canRenew) this.refresh().catch((error) => this._emit('error', error));
   }
 
-  #lost(code, reason) {
+  #lost(closeCode, reason, status) {
     const advice = this.#advice ?? {};
+    const code = advice.code ?? closeCode;
     const wasReady = this.state === 'ready';
     if (wasReady && performance.now() - this.#readyAt > STEADY) this.#failures = 0;
     if (code === 4110) this.#login.keep(null);
     if (advice.reconnect === false || (code >= 4000 && code < 4100)) {
-      this.#end('failed', { ...advice, code, reason });
+      this.#end('failed', { reason, ...advice, code });
       return;
     }
-    this.#rest({ code, reason, delay: this.#delay(code, advice.after) });
-    if (!wasReady && code) this.#wonder();
+    this.#rest({ code, reason: advice.reason ?? reason, delay: this.#delay(code, advice.after) });
+    if (wasReady || !code) return;
+    this.#misses += 1;
+    if (this.#isBlocked) this.#judge(status);
+    else if (this.#misses % 4 === 1 || (this.#login.token && this.#login.isNew)) this.#wonder();
   }
 
   #delay(code, after) {
@@ -564,19 +661,34 @@ export class Realtime extends Emitter {
    * Not after each failure: the server judges that request as it judges handshakes.
    */
   async #wonder() {
-    const { headers, isNew, canRenew, token } = this.#login;
-    const isDue = this.#misses++ % 4 === 0;
-    if (!isDue && !(token && isNew)) return;
+    const { headers } = this.#login;
     const dial = this.#dial;
     const signal = AbortSignal.timeout(DIAL_PATIENCE);
-    const asked = fetch(this.#url.href.replace('ws', 'http'), { method: 'POST', credentials: 'include', headers, signal });
+    const asked = fetch(this.#plainUrl(''), { method: 'POST', credentials: 'include', headers, signal });
     const { status } = await asked.catch(() => ({}));
-    if (dial !== this.#dial) return;
+    if (dial === this.#dial) this.#judge(status);
+  }
+
+  /** What a handshake met: an HTTP status, or undefined where nobody knows, as on a page of another origin. */
+  #judge(status) {
+    const { isNew, canRenew } = this.#login;
+    const isUnclear = !status && this.#misses > 4;
     const isRefused = status === 401 || status === 403;
-    const mayHaveRunOut = canRenew && !isNew && (status === 401 || (!status && this.#misses > 4));
+    const mayHaveRunOut = canRenew && !isNew && (status === 401 || isUnclear);
+    // 400: the server is there, and saw no upgrade. Then something between swallows it.
+    const mayBeBlocked = !this.#hasWebSocket && this.#options.sse !== false && (status === 400 || isUnclear);
+    this.#isBlocked = mayBeBlocked && !this.#isBlocked;
     if (mayHaveRunOut) this.#login.keep(null);
-    if (isRefused && mayHaveRunOut) this.connect();
-    else if (isRefused) this.#end('failed', { code: status, error: status === 401 ? 'unauthorized' : 'forbidden' });
+    if (isRefused && !mayHaveRunOut) {
+      this.#end('failed', { code: status, error: status === 401 ? 'unauthorized' : 'forbidden' });
+    } else if (isRefused || (this.#isBlocked && status)) {
+      this.connect();
+    }
+  }
+
+  /** An address beside the WebSocket's, for plain requests; '' is its own. */
+  #plainUrl(path) {
+    return new URL(path, this.#url.href.replace('ws', 'http')).href;
   }
 
   /** Wait for another try, or, without `delay`, for a reason to make one. */
@@ -634,7 +746,8 @@ export class Realtime extends Emitter {
       wake,
       doubt: () => this.#probe(),
       network: () => {
-        // A handshake that began without a network may hang.
+        // In this one WebSocket may get through, or not; and a handshake that began without a network may hang.
+        this.#isBlocked = this.#hasWebSocket = false;
         if (this.state === 'connecting') this.#rest({});
         wake();
       },

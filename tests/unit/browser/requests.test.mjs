@@ -108,7 +108,8 @@ test('who is there can be asked without being there', async () => {
   const asking = rt.presence('chat');
   const members = { ada: { info: null, conns: 2 } };
   socket.say({ type: 'presence', id: socket.last('presence').id, channel: 'chat', count: 1, members });
-  const { count, members: found } = await asking;
+  const { count, members: found, more, next } = await asking;
+  assert.deepEqual([more, next], [false, null]);
   assert.deepEqual([count, found.get('ada')], [1, { info: null, conns: 2 }]);
 });
 

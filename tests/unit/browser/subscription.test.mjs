@@ -111,8 +111,30 @@ test('what came already does not come again', async () => {
   const world = await ready();
   const { heard, answer } = subscribed(world, 'chat');
   answer({ epoch: 'e1', offset: 1 });
-  world.socket.say(message('chat', 1), message('chat', 2), message('chat', 2), message('chat', 3));
-  assert.deepEqual(heard, [2, 3]);
+  world.socket.say(message('chat', 2), message('chat', 2));
+  assert.deepEqual(world.socket.last('subscribe').since, { epoch: 'e1', offset: 2 });
+  answer({ epoch: 'e1', offset: 2, recovered: true, replay: 0 });
+  world.socket.say(message('chat', 3));
+  assert.deepEqual(heard, [2, ['recovered', 0], 3]);
+});
+
+test('a stream that begins anew is noticed by its offsets', async () => {
+  const world = await ready();
+  const { heard, answer } = subscribed(world, 'chat');
+  answer({ epoch: 'e1', offset: 40 });
+  world.socket.say(message('chat', 1));
+  answer({ epoch: 'e2', offset: 1, recovered: false, replay: 0 });
+  world.socket.say(message('chat', 2));
+  assert.deepEqual(heard, [['reload', 'not recovered'], 2]);
+});
+
+test('what the server leaves out has its place', async () => {
+  const world = await ready();
+  const { sub, heard, answer } = subscribed(world, 'chat');
+  answer({ epoch: 'e1', offset: 1 });
+  world.socket.say({ type: 'skipped', channel: 'chat', offset: 2 }, message('chat', 3));
+  assert.deepEqual(heard, [3]);
+  assert.equal(sub.position.offset, 3);
 });
 
 test('an offset that is jumped over is fetched', async () => {
@@ -138,10 +160,13 @@ test('a gap is fetched from a stream, and told of on a plain channel', async () 
   const world = await ready();
   const stream = subscribed(world, 'chat');
   stream.answer({ epoch: 'e1', offset: 1 });
-  const plain = subscribed(world, 'news');
+  const plain = subscribed(world, 'news', { presence: true });
   plain.answer();
   world.socket.say({ type: 'gap', channel: 'news', reason: 'broker away' });
   assert.deepEqual(plain.heard, [['reload', 'broker away']]);
+  const { id } = world.socket.last('presence');
+  world.socket.say({ type: 'presence', id, channel: 'news', count: 1, members: { ada: { info: null, conns: 1 } } });
+  assert.equal(plain.sub.members.size, 1);
   world.socket.say({ type: 'gap', channel: 'chat', reason: 'slow consumer' });
   assert.deepEqual(world.socket.last('subscribe').since, { epoch: 'e1', offset: 1 });
 });
@@ -260,13 +285,16 @@ test('who is there is kept up to date', async () => {
   const world = await ready();
   const { sub, heard, answer } = subscribed(world, 'chat', { presence: true });
   const seen = [];
-  sub.on('presence', (members) => seen.push([...members.keys()].join()));
+  sub.on('presence', (members, count) => seen.push(members ? [...members.keys()].join() : count));
   assert.equal(world.socket.last('subscribe').presence, true);
-  answer({ members: { ada: { info: null, conns: 2 } } });
+  answer({ count: 1, members: { ada: { info: null, conns: 2 } } });
   world.socket.say({ type: 'join', channel: 'chat', user: 'al', info: { name: 'Al' }, count: 2 });
   assert.deepEqual(sub.members.get('al'), { info: { name: 'Al' }, conns: 1 });
   world.socket.say({ type: 'leave', channel: 'chat', user: 'ada', count: 1 });
-  assert.deepEqual(seen, ['ada', 'ada,al', 'al']);
+  world.socket.say({ type: 'presence', channel: 'chat', count: 300, more: true });
+  assert.deepEqual([sub.members, sub.count], [null, 300]);
+  world.socket.say({ type: 'presence', channel: 'chat', count: 1, members: { eve: { info: null, conns: 1 } } });
+  assert.deepEqual(seen, ['ada', 'ada,al', 'al', 300, 'eve']);
   assert.deepEqual(heard, [
     ['join', { user: 'al', info: { name: 'Al' }, count: 2 }], ['leave', { user: 'ada', info: null, count: 1 }],
   ]);

@@ -19,7 +19,8 @@ export async function uses(): Promise<void> {
   off();
   sub.on('reload', (reason) => reason.length, { signal: controller.signal });
   sub.on('join', ({ user, count }) => user.repeat(count));
-  sub.on('presence', (members) => [...members].map(([user, { conns }]: [string, Member]) => user + conns));
+  sub.on('presence', (members, count) => members ? [...members].length : count);
+  sub.on('presence', (members) => [...members ?? []].map(([user, { conns }]: [string, Member]) => user + conns));
   sub.on('error', (error) => error.code + error.after);
   await sub.ready;
   const { items, more, position } = await sub.history({ limit: 50, reverse: true });

@@ -50,21 +50,48 @@ export async function pass(milliseconds) {
   await settle();
 }
 
-/** What the server answers to a plain request: a status, or null for no answer. */
-export const http = { status: null, asked: [] };
+/**
+ * What the server answers to a plain request: a status, or null for no answer. A stream is opened where one may be:
+ * `stream` is what writes to it, `posts` what was posted to it, answered with `taken`.
+ */
+export const http = {};
+const QUIET = { status: null, asked: [], streams: false, stream: null, posts: [], taken: 202 };
+
+function openStream(signal) {
+  const body = new ReadableStream({
+    start(controller) {
+      http.stream = controller;
+      signal.addEventListener('abort', () => controller.error(signal.reason));
+    },
+  });
+  return { ok: true, status: 200, body };
+}
+
+async function answer(url, options) {
+  http.asked.push({ url, ...options });
+  if (url.endsWith('/sse') && options.method === 'POST') {
+    http.posts.push(options.body.split('\n').map((line) => JSON.parse(line)));
+    return { status: http.taken };
+  }
+  if (url.endsWith('/sse') && http.streams) return openStream(options.signal);
+  if (http.status === null) throw new TypeError('fetch failed');
+  return { ok: false, status: http.status };
+}
+
+/** Let the server write to its stream, in pieces as a network makes them. */
+export async function write(...pieces) {
+  for (const piece of pieces) http.stream.enqueue(new TextEncoder().encode(piece));
+  for (let turns = 0; turns < 5; turns += 1) await settle();
+}
 
 export function begin() {
   Socket.all = [];
-  Object.assign(http, { status: null, asked: [] });
+  Object.assign(http, structuredClone(QUIET));
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   mock.method(Math, 'random', () => 0);
   mock.method(performance, 'now', () => Date.now());
   mock.method(AbortSignal, 'timeout', () => undefined);
-  mock.method(globalThis, 'fetch', async (url, options) => {
-    http.asked.push({ url, ...options });
-    if (http.status === null) throw new TypeError('fetch failed');
-    return { status: http.status };
-  });
+  mock.method(globalThis, 'fetch', answer);
 }
 
 export function finish() {
