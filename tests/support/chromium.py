@@ -27,6 +27,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+KEEPS_NO_PAGES = "--disable-back-forward-cache"
 PHONE = {"width": 360, "height": 740}
 
 
@@ -41,9 +42,14 @@ def chromium_binary() -> str:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """One browser process. While it runs, its thread has a running event loop: no asyncio.run beside it."""
+    """One browser process. While it runs, its thread has a running event loop: no asyncio.run beside it.
+
+    Pages that one leaves are kept as people's browsers keep them: going back waits for ``commit`` only.
+    """
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium_binary(), args=list(ARGUMENTS))
+        browser = driver.chromium.launch(
+            executable_path=chromium_binary(), args=list(ARGUMENTS), ignore_default_args=[KEEPS_NO_PAGES]
+        )
         try:
             yield browser
         finally:

@@ -753,7 +753,8 @@ export class Realtime extends Emitter {
       },
       // A frozen page can't answer. It leaves, so that the browser may keep it, and comes back when it wakes.
       sleep: () => {
-        if (this.state !== 'failed' && this.state !== 'closed') this.#rest({ reason: 'the page sleeps' });
+        clearTimeout(this.#timer);
+        if (this.state === 'connecting' || this.state === 'ready') this.#rest({ reason: 'the page sleeps' });
       },
     });
   }

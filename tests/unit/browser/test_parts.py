@@ -23,4 +23,4 @@ def test_the_parts_do_what_their_tests_say(name: str) -> None:
 
 
 def test_there_are_such_files() -> None:
-    assert len(FILES) == 5
+    assert len(FILES) == 6

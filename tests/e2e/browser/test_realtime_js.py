@@ -1,0 +1,144 @@
+"""``realtime.js`` as pages use it, in Node and in Chromium, against a server that comes and goes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.browser.conftest import NewPage, Site, token
+from tests.support.pages import Page, browser_page, wait_until
+
+
+def live(page: Page, channel: str = "chat", options: str = "{}", **login: object) -> None:
+    """A page that listens."""
+    page.evaluate(f"() => {{ open({json.dumps(login)}); listen({json.dumps(channel)}, {options}); }}")
+    wait_until(page, "sub.state === 'live'")
+
+
+def test_one_publishes_and_the_other_hears_it(site: Site, new_page: NewPage) -> None:
+    ada, al = new_page(), new_page()
+    live(ada, token=token(3600))
+    live(al)
+    assert ada.evaluate("async () => (await rt.publish('chat', { text: 'hi é' })).position !== undefined")
+    wait_until(al, "heard.length === 1")
+    assert al.evaluate("() => heard") == [{"text": "hi é"}]
+    wait_until(ada, "heard.length === 1")
+    ada.evaluate("() => rt.publish('chat', 'not for me', { echo: false })")
+    wait_until(al, "heard.length === 2")
+    assert ada.evaluate("() => heard.length") == 1
+
+
+def test_what_may_not_be_is_an_error(site: Site, new_page: NewPage) -> None:
+    page = new_page()
+    live(page)
+    refused = "(error) => [error instanceof RealtimeError, error.code, error.message]"
+    assert page.evaluate(f"() => rt.publish('news', 1).catch({refused})") == [True, 103, "permission denied"]
+    assert page.evaluate(f"() => rt.subscribe('staff').ready.catch({refused})") == [
+        True,
+        103,
+        "permission denied",
+    ]
+
+
+def test_who_is_there(site: Site, new_page: NewPage) -> None:
+    ada, al = new_page(), new_page()
+    live(ada, "room", "{ presence: true }", token=token(3600, "ada"))
+    wait_until(ada, "sub.members?.has('ada') && sub.count === 1")
+    live(al, "room", "{ presence: true }", token=token(3600, "al"))
+    wait_until(ada, "sub.members.has('al') && told.join() === 'join'")
+    assert al.evaluate("async () => [...(await sub.presence()).members.keys()].sort()") == ["ada", "al"]
+    al.evaluate("() => sub.close()")
+    wait_until(ada, "!sub.members.has('al') && told.join() === 'join,leave'")
+
+
+def test_a_signal_ends_a_subscription_and_a_question(site: Site, new_page: NewPage) -> None:
+    page = new_page()
+    page.evaluate("() => { globalThis.stop = new AbortController(); open(); }")
+    page.evaluate("() => { listen('chat', { signal: stop.signal }); }")
+    wait_until(page, "sub.state === 'live'")
+    page.evaluate("() => stop.abort()")
+    assert page.evaluate("() => sub.state") == "closed"
+    site.publish("chat", 1)
+    assert page.evaluate("async () => { await rt.publish('chat', 2); return heard; }") == []
+    site.cable.cut()
+    name = page.evaluate(
+        "() => rt.publish('chat', 1, { signal: AbortSignal.timeout(50) }).catch((error) => error.name)"
+    )
+    assert name == "TimeoutError"
+
+
+def test_a_refused_login_is_told_and_may_be_tried_again(site: Site, new_page: NewPage) -> None:
+    page = new_page()
+    page.evaluate("() => { open({ token: 'no token at all' }); }")
+    wait_until(page, "rt.state === 'failed'")
+    assert page.evaluate("() => states") == ["connecting", "waiting 1006", "failed 401"]
+
+
+@pytest.mark.parametrize("new_page", ["chromium"], indirect=True)
+def test_a_login_that_runs_out_is_replaced_by_another(site: Site, new_page: NewPage) -> None:
+    page = new_page()
+    tokens = json.dumps([token(2.5), token(3600)])
+    page.evaluate(f"() => {{ const tokens = {tokens}; open({{ token: async () => tokens.shift() }}); }}")
+    wait_until(page, "rt.state === 'ready'")
+    assert page.evaluate("() => rt.welcome.ttl") < 4
+    wait_until(page, "states.filter((state) => state === 'ready').length === 2")
+    assert page.evaluate("() => states") == ["connecting", "ready", "waiting 4110", "connecting", "ready"]
+    assert page.evaluate("() => rt.welcome.ttl") > 3000
+
+
+@pytest.mark.parametrize("new_page", ["node"], indirect=True)
+def test_a_login_is_prolonged_without_a_new_connection(site: Site, new_page: NewPage) -> None:
+    page = new_page()
+    tokens = json.dumps([token(61.5), token(3600)])
+    page.evaluate(f"() => {{ globalThis.tokens = {tokens}; open({{ token: () => tokens.shift() }}); }}")
+    page.evaluate("() => { rt.on('expiring', () => told.push('expiring')); }")
+    wait_until(page, "told.length === 1 && tokens.length === 0")
+    assert page.evaluate("async () => { await rt.publish('chat', 1); return states; }") == [
+        "connecting",
+        "ready",
+    ]
+
+
+def test_where_websocket_is_blocked_everything_goes_over_a_stream(site: Site, new_page: NewPage) -> None:
+    page = new_page()
+    blocked = "class { constructor() { setTimeout(() => this.onclose({ code: 1006 })); } close() {} }"
+    page.evaluate(f"() => {{ open({{ WebSocket: {blocked}, token: {json.dumps(token(3600))} }}); }}")
+    page.evaluate(
+        "() => { listen('room', { presence: true }); rt.subscribe('chat', (it) => heard.push(it)); }"
+    )
+    wait_until(page, "sub.members?.has('ada')")
+    page.evaluate("() => Promise.all([1, 2, 3].map((number) => rt.publish('chat', number)))")
+    wait_until(page, "heard.length === 3")
+    site.publish("chat", 4)
+    wait_until(page, "heard.length === 4")
+    assert page.evaluate("() => heard") == [1, 2, 3, 4]
+    assert page.evaluate("() => states") == ["connecting", "waiting 1006", "connecting", "ready"]
+
+
+def test_a_page_that_the_browser_keeps_leaves_and_is_back_when_it_wakes(site: Site, browser: Browser) -> None:
+    """The browser freezes it when the visitor goes elsewhere, and thaws it when they come back."""
+    context = browser.new_context()
+    with browser_page(context, site.cable.port) as page:
+        live(page, "room", "{ presence: true }", token=token(3600))
+        page.goto(f"http://localhost:{site.cable.port}/elsewhere")
+        page.go_back(wait_until="commit")
+        wait_until(page, "globalThis.sub && sub.state === 'live' && told.length === 1")
+        assert page.evaluate("() => states") == ["connecting", "ready", "waiting", "connecting", "ready"]
+        assert page.evaluate("() => told") == ["reload"]
+    context.close()
+
+
+def test_a_page_that_goes_offline_asks_whether_anybody_is_there(site: Site, browser: Browser) -> None:
+    """Nobody told it that the network is gone; the answer that does not come does."""
+    context = browser.new_context()
+    with browser_page(context, site.cable.port) as page:
+        live(page)
+        site.cable.pull()
+        context.set_offline(True)
+        wait_until(page, "states.at(-1) === 'waiting 1006'")
+        site.cable.plug()
+        context.set_offline(False)
+        wait_until(page, "sub.state === 'live'")
+    context.close()
