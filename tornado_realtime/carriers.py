@@ -29,6 +29,7 @@ def make_broker(settings: Settings) -> Broker:
         timing=timing,
         traits=traits_of(settings),
         interop=settings.interop,
+        replicas=settings.replicas,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tornado_realtime.settings.option import Option, duration, one_of, text
+from tornado_realtime.settings.option import Option, duration, one_of, read_number, text
 from tornado_realtime.units import parse_duration
 
 LEAST_CANARY = 0.1
@@ -18,6 +18,12 @@ def _canary(words: Sequence[str]) -> dict[str, Any]:
     if seconds < LEAST_CANARY:
         raise ValueError(f"must be off, or {LEAST_CANARY * 1000:g}ms or longer, not {words[0]!r}")
     return {"canary": seconds}
+
+
+def _replicas(words: Sequence[str]) -> dict[str, Any]:
+    if words[0] == "off":
+        return {"replicas": None}
+    return {"replicas": 0 if words[0] == "0" else read_number(words[0], most=16)}
 
 
 def _interop(words: Sequence[str]) -> dict[str, Any]:
@@ -54,6 +60,15 @@ BROKER_OPTIONS: tuple[Option, ...] = (
         "DURATION",
         "2s",
         "How long Redis may take to answer a publication; then the publisher gets 503, outcome `unknown`.",
+    ),
+    Option(
+        "replicas",
+        _replicas,
+        "NUMBER|off",
+        "off",
+        "How many replicas of Redis must have a publication on a channel with a history before it counts as "
+        "taken; then clients go on where they were also after a failover. `0`: Redis has none, and loses "
+        "nothing in a restart. With `off` both begin a new epoch.",
     ),
     Option(
         "interop",

@@ -35,6 +35,7 @@ class Settings:
     redis_address: str = ""
     canary: float = 5.0
     publish_timeout: float = 2.0
+    replicas: int | None = None
     interop: bool = False
     auth_endpoint: str = DEFAULT_AUTH_ENDPOINT
     auth_timeout: float = 5.0

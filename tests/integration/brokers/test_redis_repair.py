@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from tests.chaos.proxy import Proxy
@@ -16,7 +18,8 @@ from tests.support.broker_world import Collector, eventually, run
 from tests.support.redis_server import RedisServer
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.brokers.redis.streams import PAGE
-from tornado_realtime.publication import Position
+from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.publication import Position, Publication
 from tornado_realtime.traits import Retention
 
 
@@ -43,14 +46,16 @@ class World:
 
 
 @asynccontextmanager
-async def world(server: RedisServer, kept: Retention, *, plain: str = "plain.*") -> AsyncIterator[World]:
+async def world(
+    server: RedisServer, kept: Retention, *, plain: str = "plain.*", replicas: int | None = None
+) -> AsyncIterator[World]:
     proxy = Proxy(server.port)
     await proxy.start()
     address = f"redis://127.0.0.1:{proxy.port}"
     made = World(
-        RedisBroker(address, traits=table(kept, plain), timing=BRISK),
+        RedisBroker(address, traits=table(kept, plain), timing=BRISK, replicas=replicas),
         Collector(),
-        RedisBroker(server.address, traits=table(kept, plain), timing=BRISK),
+        RedisBroker(server.address, traits=table(kept, plain), timing=BRISK, replicas=replicas),
         proxy,
         Redis.from_url(server.address),
     )
@@ -246,3 +251,72 @@ def test_a_node_that_comes_late_or_leaves_early_is_no_trouble(shared_redis: Redi
             assert it.sink.data == [b"3"]
 
     run(scenario())
+
+
+def test_where_redis_loses_nothing_a_restart_costs_nothing(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, options=["--appendonly", "yes", "--appendfsync", "always"])
+
+    async def scenario() -> None:
+        async with world(server, KEPT, replicas=0) as it:
+            it.node.subscribe("news")
+            await settled(it.node, "news")
+            taken = await publish(it.other, "news", "1", "2")
+            await it.sink.wait_for(2)
+            server.kill()
+            await eventually(lambda: not it.node.health.ready and not it.other.health.ready)
+            server.start()
+            await eventually(lambda: it.node.health.ready and it.other.health.ready)
+            await publish(it.other, "news", "3")
+            await it.sink.wait_for(3)
+            new, old = it.node.position("news"), taken[0].position
+            assert it.sink.gaps == []
+            assert new is not None
+            assert old is not None
+            assert new.epoch != old.epoch
+            history = await it.node.history("news", old, 10)
+            assert (texts(history), history.recovered, history.position) == (["2", "3"], True, new)
+            assert not (await it.node.history("news", Position("other", 1), 10)).recovered
+
+    server.start()
+    try:
+        run(scenario())
+    finally:
+        server.stop()
+
+
+def test_what_too_few_replicas_have_is_not_acknowledged(tmp_path: Path) -> None:
+    primary = RedisServer(_folder(tmp_path, "primary"), options=["--repl-diskless-sync-delay", "0"])
+    follow = ["--replicaof", "127.0.0.1", str(primary.port)]
+    replica = RedisServer(_folder(tmp_path, "replica"), options=follow)
+
+    async def scenario() -> None:
+        async with world(primary, KEPT, replicas=1) as it:
+            it.node.subscribe("news")
+            await settled(it.node, "news")
+            with pytest.raises(BrokerUnavailableError, match="replicas") as caught:
+                await it.other.publish(Publication("news", b"1"), "a:1")
+            assert caught.value.outcome == "unknown"
+            await it.other.publish(Publication("plain.news", b"plain"))
+            replica.start()
+
+            async def acknowledged() -> bool:
+                with suppress(BrokerUnavailableError):
+                    return (await it.other.publish(Publication("news", b"1"), "a:1")).repeated
+                return False
+
+            await eventually(acknowledged)
+            await publish(it.other, "news", "2")
+            await it.sink.wait_for(2)
+            assert it.sink.data == [b"1", b"2"]
+
+    primary.start()
+    try:
+        run(scenario())
+    finally:
+        replica.stop()
+        primary.stop()
+
+
+def _folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, NoScriptError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
-from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel, Publisher
+from tornado_realtime.brokers.redis.publisher import COPY_MILLISECONDS, QUEUE_BYTES, Parcel, Publisher
 from tornado_realtime.errors import BrokerClosedError, BrokerError, BrokerUnavailableError
 
 
@@ -220,5 +220,63 @@ def test_an_answer_without_a_question_breaks_the_connection() -> None:
         world.line.answer(1)
         with pytest.raises(BrokerUnavailableError):
             await world.publisher.read(world.line)
+
+    asyncio.run(scenario())
+
+
+def test_what_replicas_must_have_is_taken_when_they_say_so() -> None:
+    async def scenario() -> None:
+        async with online() as world:
+
+            def hand_in(data: bytes, replicas: int) -> Parcel:
+                taken: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+                parcel = Parcel(b"t", data, taken, replicas=replicas)
+                world.publisher.hand_in(parcel)
+                return parcel
+
+            plain, one, two = hand_in(b"0", 0), hand_in(b"1", 1), hand_in(b"2", 1)
+            await turns()
+            assert world.line.commands[-1] == (b"WAIT", b"1", COPY_MILLISECONDS)
+            assert len(world.line.commands) == 4
+            world.line.answer(1, b"one", b"two")
+            await turns()
+            assert [parcel.taken.done() for parcel in (plain, one, two)] == [True, False, False]
+            world.line.answer(1)
+            await turns()
+            assert (one.taken.result(), two.taken.result()) == (b"one", b"two")
+
+            late, lost = hand_in(b"3", 1), hand_in(b"4", 1)
+            await turns()
+            world.line.answer(b"late", b"lost", 0)
+            await turns()
+            assert outcome_of(late) == outcome_of(lost) == "unknown"
+
+            last = hand_in(b"5", 1)
+            await turns()
+            world.line.answer(b"last")
+            await turns()
+            world.publisher.end(BrokerUnavailableError("gone"))
+            assert outcome_of(last) == "unknown"
+            assert hand_in(b"6", 0).taken.exception() is not None
+
+    asyncio.run(scenario())
+
+
+def test_a_script_that_is_not_there_is_refused_and_ends_the_connection() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.publisher.begin(world.line)
+        writing = asyncio.create_task(world.publisher.write(world.line))
+        reading = asyncio.create_task(world.publisher.read(world.line))
+        first, second = world.hand_in(b"1"), world.hand_in(b"2")
+        await turns()
+        world.line.answer(NoScriptError("No matching script. Please use EVAL."))
+        with pytest.raises(BrokerUnavailableError, match="script"):
+            await reading
+        assert outcome_of(first) == "rejected"
+        assert not second.taken.done()
+        writing.cancel()
+        world.publisher.end(BrokerUnavailableError("gone"))
+        assert outcome_of(second) == "unknown"
 
     asyncio.run(scenario())

@@ -50,6 +50,9 @@ class RedisBroker(Broker):
         timing: How patient the connections are.
         traits: What is kept of which channel.
         interop: Whether publications on streams are published on ``realtime:CHANNEL``, too.
+        replicas: How many replicas must have a publication on a stream before it is taken, so that what was
+            taken outlives the primary; 0 says that the server itself loses nothing in a restart. None: what
+            was taken may be lost in a restart or a failover, and a new epoch begins that leads nowhere back.
 
     Raises:
         ConfigError: ``address`` cannot be read, or names a file that is not there; without a place,
@@ -64,10 +67,12 @@ class RedisBroker(Broker):
         timing: Timing | None = None,
         traits: TraitsTable = NO_TRAITS,
         interop: bool = False,
+        replicas: int | None = None,
     ) -> None:
         super().__init__(traits)
         self._publish_timeout = publish_timeout
         self._interop = interop
+        self._replicas = replicas or 0
         self._sink: Sink | None = None
         self._closed = False
         name = self.node_id.encode()
@@ -79,7 +84,12 @@ class RedisBroker(Broker):
         make = Shard if found.scheme.form == "server" else Cluster
         self._carrier: Carrier = make(found, own, ends, timing or Timing())
         self._streams = Streams(
-            self._carrier, self._deliver, self._lost, self._unreadable, patience=publish_timeout
+            self._carrier,
+            self._deliver,
+            self._lost,
+            self._unreadable,
+            patience=publish_timeout,
+            lasting=replicas is not None,
         )
 
     async def start(self, sink: Sink) -> None:
@@ -120,7 +130,8 @@ class RedisBroker(Broker):
         try:
             if retention is not None:
                 ask = asks.append(publication, retention, key, copied=self._interop)
-                return parse_taken(await self._send(stream_topic(channel), pack(publication), ask))
+                reply = await self._send(stream_topic(channel), pack(publication), ask, self._replicas)
+                return parse_taken(reply)
             if key:
                 ask = asks.once(channel, key)
                 return parse_taken(await self._send(topic_of(channel), pack(publication), ask))
@@ -191,12 +202,12 @@ class RedisBroker(Broker):
             self._streams.unfollow(channel)  # first: see heads
             self._carrier.remove(channel)
 
-    async def _send(self, topic: bytes, data: bytes, ask: Ask = plainly) -> object:
+    async def _send(self, topic: bytes, data: bytes, ask: Ask = plainly, replicas: int = 0) -> object:
         self._check_open()
         taken: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         # A stream is repaired, and what has a key must not be published again: only the rest is doubted.
         awaited = ask is plainly and self._carrier.shard(topic).subscriber.wants(topic)
-        parcel = Parcel(topic, data, taken, awaited, ask=ask)
+        parcel = Parcel(topic, data, taken, awaited, ask=ask, replicas=replicas)
         self._carrier.hand_in(parcel)
         try:
             return await self._outcome(parcel)

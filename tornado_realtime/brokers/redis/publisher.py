@@ -17,6 +17,7 @@ from tornado_realtime.brokers.redis.scripts import life_of
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError, Outcome
 
 BATCH_BYTES = 65536  # what is not written yet can still be withdrawn, so batches stay small
+COPY_MILLISECONDS = b"250"  # that replicas may take; whatever was sent behind it waits so long
 QUEUE_BYTES = 64 * 1024 * 1024  # beyond it publishing is refused; one publication always fits
 
 
@@ -55,6 +56,7 @@ class Parcel:
             else would notice if it got nothing.
         sent: Whether any of it may have reached Redis.
         ask: Says what Redis is to do.
+        replicas: How many replicas must have it, too, before it is taken.
     """
 
     topic: bytes
@@ -63,6 +65,7 @@ class Parcel:
     awaited: bool = False
     sent: bool = False
     ask: Ask = plainly
+    replicas: int = 0
 
     @property
     def has_keys(self) -> bool:
@@ -136,7 +139,10 @@ class Publisher:
         self._worry = worry
         self._line: Line | None = None
         self._waiting: deque[Parcel] = deque()
-        self._sent: deque[Parcel | None] = deque()  # None: a PING
+        self._sent: deque[Parcel | int | None] = (
+            deque()
+        )  # None: a PING; a number: a WAIT for so many replicas
+        self._answers: list[tuple[Parcel, object]] = []  # those that the next WAIT is to settle
         self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._ping_due = False
@@ -150,7 +156,7 @@ class Publisher:
     def owes(self, slot: int) -> bool:
         """Whether a publication on a channel of ``slot`` waits here, or for its answer."""
         parcels = chain(self._sent, self._waiting)
-        return any(parcel is not None and key_slot(parcel.topic) == slot for parcel in parcels)
+        return any(isinstance(parcel, Parcel) and key_slot(parcel.topic) == slot for parcel in parcels)
 
     def hand_in(self, parcel: Parcel) -> None:
         """Send ``parcel`` with the next write, or fail it at once."""
@@ -185,13 +191,14 @@ class Publisher:
     def end(self, error: BrokerError) -> None:
         """Fail everything that was handed in; nothing of it is sent again, lest it arrive twice."""
         self._line = None
-        lost = [*self._sent, *self._waiting]
+        lost = [*(parcel for parcel, _ in self._answers), *self._sent, *self._waiting]
+        self._answers = []
         self._sent.clear()
         self._waiting.clear()
         self._queued_bytes = 0
         self._ping_due = False
         for parcel in lost:
-            if parcel is not None:
+            if isinstance(parcel, Parcel):
                 parcel.fail(error)
         self._worry()
 
@@ -215,9 +222,11 @@ class Publisher:
             self._answered = asyncio.get_running_loop().time()
             if not self._sent:
                 raise BrokerUnavailableError("Redis answered what nobody asked")
-            parcel = self._sent.popleft()
-            if parcel is not None:
-                self._settle(parcel, reply, line)
+            asked = self._sent.popleft()
+            if isinstance(asked, Parcel):
+                self._settle(asked, reply, line)
+            elif asked is not None:
+                self._settle_copied(is_enough=isinstance(reply, int) and reply >= asked)
 
     def _settle(self, parcel: Parcel, reply: object, line: Line) -> None:
         self._queued_bytes -= len(parcel.data)
@@ -229,8 +238,18 @@ class Publisher:
                 raise error
         elif reply == 0 and parcel.awaited:
             self._doubtful(parcel)
+        elif parcel.replicas:
+            self._answers.append((parcel, reply))
         else:
             parcel.succeed(reply)
+
+    def _settle_copied(self, *, is_enough: bool) -> None:
+        answers, self._answers = self._answers, []
+        for parcel, reply in answers:
+            if is_enough:
+                parcel.succeed(reply)
+            else:
+                parcel.fail(BrokerUnavailableError("Redis took it, but not enough of its replicas did"))
 
     def _next_batch(self) -> list[Command]:
         commands: list[Command] = []
@@ -238,7 +257,7 @@ class Publisher:
             self._ping_due = False
             self._sent.append(None)
             commands.append((b"PING",))
-        size = 0
+        size = replicas = 0
         while self._waiting and size < BATCH_BYTES:
             parcel = self._waiting.popleft()
             if parcel.taken.done():  # its publisher gave up: it must not arrive after all
@@ -248,6 +267,10 @@ class Publisher:
             self._sent.append(parcel)
             commands.append(parcel.ask(parcel, self._server))
             size += len(parcel.data)
+            replicas = max(replicas, parcel.replicas)
+        if replicas:  # once for all of them
+            self._sent.append(replicas)
+            commands.append((b"WAIT", b"%d" % replicas, COPY_MILLISECONDS))
         return commands
 
 

@@ -14,7 +14,11 @@ local verb, topic, kind, copy_topic = ARGV[7], ARGV[8], ARGV[9], ARGV[11]
 
 if KEYS[3] then
   local position = redis.call('GET', KEYS[3])
-  if position then return {1, position} end
+  if position then
+    -- Something is written here, too: who waits for replicas waits for what is written over its own connection.
+    redis.call('PEXPIRE', KEYS[3], ARGV[10])
+    return {1, position}
+  end
 end
 
 local epoch, last, bytes = open(server, fresh)

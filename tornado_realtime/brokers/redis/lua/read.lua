@@ -40,7 +40,8 @@ local function after()
   if known == epoch then return math.min(number, offset), number <= offset end
   for ancestor, ended in string.gmatch(before, '(%S+) (%d+) [^;]*;') do
     ended = tonumber(ended)
-    if ancestor == known then return math.min(number, ended), lasting and number <= ended end
+    -- What somebody has beyond that was not acknowledged, where servers keep what was.
+    if ancestor == known then return math.min(number, ended), lasting end
   end
   return 0, false
 end
