@@ -53,6 +53,9 @@ class Ear:
             self.is_subscribed = False
         elif kind == "gap":
             self.gaps += 1
+        elif kind == "epoch":
+            assert not self.replay, "not all that was promised came"
+            self.epoch, self.offset = message["epoch"], message["offset"]
         elif kind in ("message", "skipped"):
             self._take(message)
 

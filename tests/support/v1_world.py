@@ -49,9 +49,11 @@ class V1Client:
         return await self.hear()
 
 
-async def open_v1(world: World, *channels: str, fields: Sequence[str] = (PROTOCOL,)) -> V1Client:
-    """A client after its welcome, subscribed to ``channels``."""
-    socket = await world.connect()
+async def open_v1(
+    world: World, *channels: str, fields: Sequence[str] = (PROTOCOL,), on: WebSocketClient | None = None
+) -> V1Client:
+    """A client after its welcome, subscribed to ``channels``; on a new connection, or ``on`` one."""
+    socket = on if on is not None else await world.connect()
     answer = await socket.request("GET", world.realtime.socket_path, *UPGRADE, *fields)
     assert answer.status == 101, answer
     assert answer.header("Sec-WebSocket-Protocol") == "realtime.v1.json"

@@ -232,7 +232,7 @@ def read(
             return History(position, recovered=False)
         start, stop = (0, max(0, place - 1)) if reverse else (place, stop)
     more = stop - start > limit
-    if more and (reverse or isinstance(since, Last)):
+    if more and reverse:
         start = stop - limit
     elif more:
         stop = start + limit

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tornado_realtime.metrics import Counters
+from tornado_realtime.publication import Position
 from tornado_realtime.traits import NO_TRAITS, Slow, TraitsTable
 from tornado_realtime.wire.frames import Batch, Source
 
@@ -96,7 +97,7 @@ class Channel:
         slow: What becomes of a subscriber that is too slow.
     """
 
-    __slots__ = ("audiences", "holds", "jobs", "name", "pending", "queued", "slow")
+    __slots__ = ("audiences", "epoch", "holds", "jobs", "name", "pending", "queued", "slow")
 
     def __init__(self, name: str, slow: Slow = Slow.DISCONNECT) -> None:
         self.name = name
@@ -106,6 +107,7 @@ class Channel:
         self.jobs: deque[Job] = deque()
         self.queued = False
         self.holds = 0
+        self.epoch = ""
 
     def add(self, connection: Connection) -> None:
         """Subscribe ``connection``; twice is once."""
@@ -227,6 +229,12 @@ class Fanout:
         """End one hold; ``unsubscribe`` is what forgets a channel that nobody needs any more."""
         self.channels[name].holds -= 1
 
+    def in_epoch(self, name: str, epoch: str) -> None:
+        """Somebody was told that this is the epoch of a channel that is followed."""
+        channel = self.channels[name]
+        if not channel.epoch:
+            channel.epoch = epoch
+
     def has(self, connection: Connection, name: str) -> bool:
         """Whether it gets what is delivered."""
         channel = self.channels.get(name)
@@ -262,6 +270,8 @@ class Fanout:
         channel = self.channels.get(publication.channel)
         if channel is None:
             return
+        if publication.position is not None and publication.position.epoch != channel.epoch:
+            self._turn(channel, publication.position)
         channel.pending.append(publication)
         if not channel.queued:
             self._queue(channel)
@@ -274,6 +284,8 @@ class Fanout:
             return
         if channel.pending:
             self._seal(channel)
+        if publication.position is not None and publication.position.epoch != channel.epoch:
+            self._turn(channel, publication.position)
         before = len(channel.jobs)
         channel.pending.append(publication)
         self._seal(channel)
@@ -285,11 +297,16 @@ class Fanout:
 
     def _tell_skipped(self, channel: Channel, publication: Publication, connection: Connection) -> None:
         """Let a subscriber know, in its place, that there was something on a stream that it does not get."""
-        if publication.position is None or connection not in channel.audiences.get(connection.wire, ()):
-            return
-        frame = connection.wire.skipped(publication)
-        if frame is not None:
-            channel.jobs.append(Job(Batch.of((frame,), kept=True), {connection: None}))
+        if publication.position is not None and self.has(connection, channel.name):
+            only = {connection.wire: {connection: None}}
+            self.tell(channel.name, only, lambda wire: wire.skipped(publication))
+
+    def _turn(self, channel: Channel, position: Position) -> None:
+        """Tell subscribers in which epoch what comes now stands, if they know another one."""
+        known, channel.epoch = channel.epoch, position.epoch
+        if known:
+            before = Position(position.epoch, position.offset - 1)
+            self.tell(channel.name, channel.audiences, lambda wire: wire.turned(channel.name, before))
 
     def mark(self, name: str) -> None:
         """Tell the subscribers of ``name`` whose wire can that they may have missed publications.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tornado_realtime.connection import Phase
 from tornado_realtime.errors import BrokerError
-from tornado_realtime.hub.reads import Question
+from tornado_realtime.hub.reads import Question, newest
 from tornado_realtime.wire.v1 import V1, Fault, codes
 
 if TYPE_CHECKING:
@@ -92,4 +92,5 @@ class Histories:
 
 
 def _question(command: ReadHistory) -> Question:
-    return Question(command.channel, command.since, command.limit, command.reverse)
+    since = newest(command.since, command.limit)
+    return Question(command.channel, since, command.limit, command.reverse)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from tornado_realtime.connection import Phase
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 from tornado_realtime.hub.held import Held
-from tornado_realtime.hub.reads import Question
+from tornado_realtime.hub.reads import Question, newest
 from tornado_realtime.publication import History, Last
 from tornado_realtime.wire.base import Start
 
@@ -218,7 +218,8 @@ class Joining:
     def _question(self, join: _Join) -> Question:
         since = join.command.since
         # Its acknowledgement needs room, too.
-        return Question(join.channel, since, 0 if since is None else self._limits.outbox_frames - 1)
+        limit = 0 if since is None else self._limits.outbox_frames - 1
+        return Question(join.channel, newest(since, limit), limit)
 
     def _read(self, join: _Join) -> None:
         join.tries += 1
@@ -298,7 +299,7 @@ class Joining:
         if self._is_behind(join.channel, start.position):
             self._wait(join, start.position)
         else:
-            self._enter(join, live)
+            self._enter(join, start.position.epoch, live)
         return True
 
     def _replay(self, join: _Join, history: History) -> tuple[Start, list[Batch]]:
@@ -340,8 +341,9 @@ class Joining:
             return self._replays.of(join.channel, wire, items)
         return self._fanout.encoded(join.channel, wire, items)
 
-    def _enter(self, join: _Join, live: list[Batch]) -> None:
+    def _enter(self, join: _Join, epoch: str, live: list[Batch]) -> None:
         """From now on it gets what comes."""
+        self._fanout.in_epoch(join.channel, epoch)
         self._fanout.subscribe(join.connection, join.channel)
         self._end(join)
         self._offer(join.connection, live)
@@ -365,7 +367,7 @@ class Joining:
             self._reply(join.connection, join.connection.wire.missed(join.channel))
             rest = []
         if join.connection.phase is Phase.OPEN:
-            self._enter(join, self._encoded(join, rest))
+            self._enter(join, position.epoch, self._encoded(join, rest))
 
     def _fail(self, join: _Join, error: BrokerError) -> None:
         connection, channel = join.connection, join.channel

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
+from tornado_realtime.publication import Last
 
 if TYPE_CHECKING:
     from tornado_realtime.brokers.base import Broker
-    from tornado_realtime.publication import History, Last, Position
+    from tornado_realtime.publication import History, Position
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,11 @@ class Question(NamedTuple):
     since: Position | Last | None
     limit: int
     reverse: bool = False
+
+
+def newest(since: Position | Last | None, limit: int) -> Position | Last | None:
+    """``since``, but for no more than ``limit`` of the newest, as the first of more would be answered."""
+    return Last(min(since.count, limit)) if isinstance(since, Last) else since
 
 
 Waiter = Callable[["History | BrokerError"], None]

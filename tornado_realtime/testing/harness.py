@@ -13,11 +13,13 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado_realtime.auth import Authenticator, User
 from tornado_realtime.auth.function import Answer, FunctionAuthenticator
 from tornado_realtime.brokers.memory import MemoryBroker
+from tornado_realtime.carriers import traits_of
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.peers import HeaderLines
 from tornado_realtime.publication import Publication, Taken
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.testing.client import Client
+from tornado_realtime.traits import TraitsTable
 
 TICKET_HEADER = "X-Realtime-Test-Ticket"
 
@@ -47,7 +49,7 @@ class Harness:
         self.clients: list[Client] = []
         self._tickets: dict[str, Answer] = {}
         self._outage = ""
-        realtime._broker_maker = lambda settings: _RecordingBroker(self)
+        realtime._broker_maker = lambda settings: _RecordingBroker(self, traits_of(settings))
         realtime._authenticator_wrapper = lambda inner: _TicketAuthenticator(inner, self._tickets)
 
     async def start(self) -> None:
@@ -98,8 +100,8 @@ class Harness:
 class _RecordingBroker(MemoryBroker):
     """Notes what it takes."""
 
-    def __init__(self, harness: Harness) -> None:
-        super().__init__()
+    def __init__(self, harness: Harness, traits: TraitsTable) -> None:
+        super().__init__(traits)
         self._harness = harness
 
     async def publish(self, publication: Publication, key: str = "") -> Taken:

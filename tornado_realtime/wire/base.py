@@ -121,6 +121,13 @@ class Wire(ABC):
         """
         return None
 
+    def turned(self, channel: str, position: Position) -> bytes | None:
+        """The frame which says that a stream goes on in another epoch, behind ``position``.
+
+        None when this wire has no words for it.
+        """
+        return None
+
     @abstractmethod
     def unsubscribed(self, command: Unsubscribe) -> bytes | None:
         """The frame that confirms the end of a subscription; None when this wire does not confirm."""

@@ -99,11 +99,20 @@ class Play:
             user, channel = words
             member = Member(user, b'{"name":"Al"}', conns=int(what == "come"))
             self.world.hub.broker.presence.put(channel, member)
+        elif what == "turn":
+            self.turn(words[1])
         elif what == "miss":
             self.world.hub.missed(Gap(None, 1.0))
         else:
             assert what == "stop"
             self.closing = asyncio.create_task(self.world.realtime.close(timeout=5))
+
+    def turn(self, epoch: str) -> None:
+        """Have the streams begin anew."""
+        broker = self.world.hub.broker
+        assert isinstance(broker, MemoryBroker)
+        broker._streams.clear()
+        broker._streams._epoch = epoch
 
     async def stuff(self, channel: str, *messages: str) -> None:
         """Publish so much at once that the client's socket refuses some of it."""

@@ -268,6 +268,30 @@ def test_what_a_client_does_not_get_itself_is_told_in_its_place() -> None:
     near(test)
 
 
+@pytest.mark.parametrize("exclude", ["", "somebody"])
+def test_who_listens_while_a_stream_begins_anew_is_told_the_new_epoch(exclude: str) -> None:
+    async def test(world: World) -> None:
+        client = world.client()
+        client.say("subscribe")
+        world.publish(2)
+        world.broker._streams.clear()
+        late = world.client()
+        late.say("subscribe")
+        world.publish(2, exclude=exclude)
+        await world.settle()
+        assert client.ear().got == [(1, 1), (2, 2), (1, 3), (2, 4)]
+        assert client.ear().position == late.ear().position
+        client.say("subscribe", since=client.ear().position)
+        assert client.ear().acks[-1]["recovered"] is True
+        types = [message["type"] for message in late.said]
+        assert types in (
+            ["welcome", "subscribed", "message", "message"],
+            ["welcome", "subscribed", "epoch", "message", "message"],
+        )
+
+    near(test)
+
+
 def test_equal_replays_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(world: World) -> None:
         encoded: list[Publication] = []

@@ -360,6 +360,10 @@ def test_who_has_no_position_is_not_told_what_it_skips() -> None:
         (V1.refreshed(Refresh("t"), None), '{"type":"refreshed"}'),
         (V1.expiring(60), '{"type":"expiring","in":60}'),
         (V1.ping, '{"type":"ping"}'),
+        (
+            V1.turned("n", Position("k3f", 44)),
+            '{"type":"epoch","channel":"n","epoch":"k3f","offset":44}',
+        ),
         (V1.missed("n"), '{"type":"gap","channel":"n","reason":"broker away"}'),
         (
             V1.welcome(Welcome("c9", "u-1", 25.0, 3600, 128, ("publish",))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tornado_realtime.members import Listing, Member
-from tornado_realtime.publication import Publication
+from tornado_realtime.publication import Position, Publication
 from tornado_realtime.wire.frames import TEXT_HEAD, Span
 from tornado_realtime.wire.sse.cursor import place_of
 from tornado_realtime.wire.v1.wire import V1Wire
@@ -70,6 +70,10 @@ class EventsWire(V1Wire):
         if not self._has_ids or publication.position is None:
             return b"data: %b\n\n" % payload
         return b"id: %b\ndata: %b\n\n" % (place_of(publication.channel, publication.position), payload)
+
+    def turned(self, channel: str, position: Position) -> bytes:
+        """See Wire."""
+        return control(text_of(super().turned(channel, position)))
 
     def missed(self, channel: str) -> bytes:
         """See Wire."""

@@ -102,6 +102,10 @@ class V1Wire(Wire):
         where = _offset(publication)
         return _frame("skipped", None, publication.channel, where[1:]) if where else None
 
+    def turned(self, channel: str, position: Position) -> bytes:
+        """The news that a stream goes on in another epoch (V4)."""
+        return _frame("epoch", None, channel, b'"epoch":%b,"offset":%d' % _position(position))
+
     def missed(self, channel: str) -> bytes:
         """The news that publications on ``channel`` may have been missed (V4)."""
         return _frame("gap", None, channel, b'"reason":"broker away"')
