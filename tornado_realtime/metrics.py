@@ -30,6 +30,7 @@ _HELP: Mapping[str, str] = {
     "subscriptions_refused": "Subscriptions refused because a rule says so, or nobody could decide.",
     "subscriptions_over_limit": "Subscriptions refused for max_channels, or for the channel's name.",
     "subscriptions_revoked": "Subscriptions ended because a new login may not have them.",
+    "subscriptions_lapsed": "Subscriptions ended because the token that was shown for them ran out.",
     "client_publications": "Publications that clients made.",
     "client_publications_refused": "Publications of clients refused because a rule says so, or for a limit.",
     "protocol_errors": "Clients closed for breaking the protocol, or for a message above max_message_size.",
@@ -110,6 +111,7 @@ class Counters:
     subscriptions_refused: int = 0
     subscriptions_over_limit: int = 0
     subscriptions_revoked: int = 0
+    subscriptions_lapsed: int = 0
     client_publications: int = 0
     client_publications_refused: int = 0
     protocol_errors: int = 0

@@ -69,3 +69,9 @@ def token(user: str = "u-123", seconds: float = 3600.0) -> str:
     """A login for so long."""
     now = time.time()
     return jwt.encode({"sub": user, "exp": now + seconds, "iat": now - 7200}, SECRET, "HS256")
+
+
+def channel_token(channel: str, user: str = "u-123", seconds: float = 600.0, **more: Any) -> str:
+    """A token for one channel, for so long."""
+    claims = {"channel": channel, "sub": user, "exp": time.time() + seconds, **more}
+    return jwt.encode({name: value for name, value in claims.items() if value is not None}, SECRET, "HS256")

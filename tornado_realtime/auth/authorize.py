@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
 
@@ -12,12 +13,10 @@ from tornado_realtime.auth.user import User
 from tornado_realtime.channels import Match, Pattern, PatternTable, parse_pattern
 from tornado_realtime.errors import AuthError
 from tornado_realtime.settings.channels import Access, ChannelRule
-from tornado_realtime.wire.denial import Denial, Refusal
+from tornado_realtime.wire.denial import Answer, Denial, Grant, Refusal
 
 Action = Literal["subscribe", "publish"]
 ACTIONS: tuple[Action, ...] = ("subscribe", "publish")
-
-Answer = Refusal | None
 
 
 class Authorizer(Protocol):
@@ -26,7 +25,7 @@ class Authorizer(Protocol):
     def refusal(
         self, user: User, channel: str, action: Action, shown: str = ""
     ) -> Answer | Awaitable[Answer]:
-        """Why ``user`` may not do ``action`` on ``channel``; None if they may.
+        """Why ``user`` may not do ``action`` on ``channel``, or whether they may for a while only.
 
         ``shown`` is the token that they show for it, or empty.
 
@@ -50,8 +49,9 @@ class _Question(NamedTuple):
     match: Match
 
 
+Finding = bool | Grant | Denial
 # Who may; what has to be waited for may raise AuthError.
-Judge = Callable[[_Question], bool | Awaitable[bool]]
+Judge = Callable[[_Question], Finding | Awaitable[Finding]]
 
 
 class RuleAuthorizer:
@@ -80,10 +80,10 @@ class RuleAuthorizer:
         """See Authorizer."""
         parts, match = self._table.find(channel) or (self._unmatched, Match())
         judge, refusal = parts[action]
-        allowed = judge(_Question(user, channel, action, shown, match))
-        if isinstance(allowed, bool):
-            return None if allowed else refusal
-        return _later(allowed, refusal)
+        found = judge(_Question(user, channel, action, shown, match))
+        if isinstance(found, bool | Grant | Denial):
+            return _answer(found, refusal)
+        return _later(found, refusal)
 
     def close(self) -> None:
         """See Authorizer."""
@@ -111,19 +111,27 @@ class RuleAuthorizer:
             return _Asked(self._endpoints[access.argument])
         return _JUDGES[access.who]
 
-    def _shows_token(self, question: _Question) -> bool | Awaitable[bool]:
+    def _shows_token(self, question: _Question) -> Finding | Awaitable[Finding]:
         if self._tokens is None:
             return False
-        return self._tokens.allow(question.token, question.user, question.channel, question.action)
+        return self._tokens.judge(question.token, question.user, question.channel, question.action)
 
 
 def _where(rule: ChannelRule, place: str) -> str:
     return f" of channel {rule.pattern.text}" + (f" ({place})" if place else "")
 
 
-async def _later(allowed: Awaitable[bool], refusal: Refusal) -> Answer:
+def _answer(found: Finding, refusal: Refusal) -> Answer:
+    if isinstance(found, Denial):
+        return replace(refusal, denial=found)
+    if isinstance(found, Grant):
+        return found
+    return None if found else refusal
+
+
+async def _later(found: Awaitable[Finding], refusal: Refusal) -> Answer:
     try:
-        return None if await allowed else refusal
+        return _answer(await found, refusal)
     except AuthError:
         # Whoever was asked has said why in the log.
         return Refusal(Denial.UNDECIDED, f"{refusal.rule}, which nobody could decide")

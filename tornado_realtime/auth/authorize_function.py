@@ -7,9 +7,9 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 
-from tornado_realtime.auth.authorize import Action, Answer
+from tornado_realtime.auth.authorize import Action
 from tornado_realtime.auth.user import User
-from tornado_realtime.wire.denial import Denial, Refusal
+from tornado_realtime.wire.denial import Answer, Denial, Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class FunctionAuthorizer:
 
     def refusal(
         self, user: User, channel: str, action: Action, shown: str = ""
-    ) -> Refusal | Awaitable[Refusal | None] | None:
+    ) -> Answer | Awaitable[Answer]:
         """See Authorizer."""
         try:
             answer: object = self._function(user, channel, action)

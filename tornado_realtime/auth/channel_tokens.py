@@ -12,6 +12,9 @@ from tornado_realtime.auth.claims import CHANNEL_CLAIM, TokenRule, read_claims, 
 from tornado_realtime.auth.keys import BAD_TOKEN, Key, Keys
 from tornado_realtime.auth.user import User
 from tornado_realtime.errors import AuthRefusedError
+from tornado_realtime.wire.denial import Denial, Grant
+
+Verdict = Grant | Denial
 
 
 class ChannelTokens:
@@ -31,46 +34,49 @@ class ChannelTokens:
         self._rule = rule
         self._signatures = signatures()
 
-    def allow(self, token: str, user: User, channel: str, action: str) -> bool | Awaitable[bool]:
-        """Whether ``token`` lets ``user`` do this; an awaitable only where its key has to be looked for.
+    def judge(self, token: str, user: User, channel: str, action: str) -> Verdict | Awaitable[Verdict]:
+        """Until when ``token`` lets ``user`` do this; an awaitable only where its key has to be looked for.
 
         Raises:
             AuthUnavailableError: When awaited: its key cannot be fetched now.
         """
         if not token:
-            return False
+            return Denial.FORBIDDEN
         self._keys.used()
         try:
             key = self._keys.find(token)
         except AuthRefusedError:
-            return False
+            return Denial.FORBIDDEN
         if key is None:
-            return self._allow_later(token, user, channel, action)
-        return self._is_good(token, key, user, channel, action)
+            return self._judge_later(token, user, channel, action)
+        return self._verdict(token, key, user, channel, action)
 
     def close(self) -> None:
         """Look for no keys any more."""
         self._keys.close()
 
-    async def _allow_later(self, token: str, user: User, channel: str, action: str) -> bool:
+    async def _judge_later(self, token: str, user: User, channel: str, action: str) -> Verdict:
         try:
             key = await self._keys.look_for(token)
         except AuthRefusedError:
-            return False
-        return self._is_good(token, key, user, channel, action)
+            return Denial.FORBIDDEN
+        return self._verdict(token, key, user, channel, action)
 
-    def _is_good(self, token: str, key: Key, user: User, channel: str, action: str) -> bool:
+    def _verdict(self, token: str, key: Key, user: User, channel: str, action: str) -> Verdict:
         try:
             payload = self._signatures.decode(token, key.value, key.algorithms)
             claims = read_claims(payload, self._rule, time.time())
+        except jwt.ExpiredSignatureError:
+            return Denial.EXPIRED
         except (*BAD_TOKEN, jwt.PyJWTError):
-            return False
-        return (
+            return Denial.FORBIDDEN
+        is_good = (
             "exp" in claims
             and claims.get(CHANNEL_CLAIM) == channel
             and claims.get("action", "subscribe") == action
             and self._user(claims) == user.id
         )
+        return Grant(float(claims["exp"]) + self._rule.leeway) if is_good else Denial.FORBIDDEN
 
     def _user(self, claims: Mapping[str, Any]) -> object:
         found = claims.get(self._rule.user_claim, "")

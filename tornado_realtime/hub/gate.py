@@ -11,35 +11,35 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tornado_realtime.channels import is_good_name
+from tornado_realtime.hub.passes import Passes
 from tornado_realtime.wire.commands import (
     AskPresence,
     ChannelCommand,
     Publish,
     ReadHistory,
+    RefreshChannel,
     Subscribe,
     Unsubscribe,
 )
-from tornado_realtime.wire.denial import Denial, Refusal
+from tornado_realtime.wire.denial import Answer, Denial, Grant, Refusal
 
 if TYPE_CHECKING:
     from tornado_realtime.connection import Connection
+    from tornado_realtime.hub.heart import Heart
 
 logger = logging.getLogger(__name__)
 
-Answer = Refusal | None
 Reply = Callable[[], None]
-
-# Characters of a token that is kept, to be judged again with the client's next login.
-KEPT_TOKEN_SIZE = 2048
 
 _BAD_NAME = Refusal(Denial.BAD_NAME, "channel names: 1 to 255 bytes, no control characters")
 _NO_PUBLISHERS = Refusal(Denial.FORBIDDEN, "nobody says who may publish")
 _FAILED = Refusal(Denial.UNDECIDED, "the decision failed")
+_ABSENT = Refusal(Denial.ABSENT, "no subscription to prolong")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,16 @@ class _Recheck:
     token: str
 
 
-_Judged = Subscribe | Publish | AskPresence | ReadHistory | _Recheck
-_Command = ChannelCommand | _Recheck
+@dataclass(frozen=True, slots=True)
+class _Lapse:
+    """What a client showed for ``channel`` has run out, unless it showed something else meanwhile."""
+
+    channel: str
+
+
+_ForSubscribers = Subscribe | AskPresence | ReadHistory | RefreshChannel | _Recheck
+_Judged = _ForSubscribers | Publish
+_Command = ChannelCommand | _Recheck | _Lapse
 
 
 class Authorizer(Protocol):
@@ -64,7 +72,7 @@ class Authorizer(Protocol):
     def refusal(
         self, user: Any, channel: str, action: Literal["subscribe", "publish"], shown: str = ""
     ) -> Answer | Awaitable[Answer]:
-        """Why not; None if they may. Does not raise, nor does what it may return to be awaited."""
+        """Why not, or how long. Does not raise, nor does what it may return to be awaited."""
 
 
 class Steps(Protocol):
@@ -94,8 +102,14 @@ class Steps(Protocol):
         The future is not cancelled, and does not fail.
         """
 
+    def prolong(self, connection: Connection, command: RefreshChannel, ttl: int | None) -> None:
+        """Confirm that a subscription lasts so many seconds from now on, or as long as the client likes."""
+
     def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:
         """End a subscription that is not allowed any more."""
+
+    def lapse(self, connection: Connection, channel: str) -> None:
+        """End a subscription for which what was shown has run out."""
 
     def refuse(self, connection: Connection, command: ChannelCommand, refusal: Refusal) -> None:
         """Tell the client no."""
@@ -137,15 +151,25 @@ class Gate:
         steps: Carries out.
         channels_size: How many channels one connection may have, those it waits for included. As many
             commands may wait behind decisions, or for the broker.
+        heart: Looks when what clients showed for channels runs out.
+        clock: The loop's time.
     """
 
-    def __init__(self, authorizer: Authorizer | None, steps: Steps, channels_size: int) -> None:
+    def __init__(
+        self,
+        authorizer: Authorizer | None,
+        steps: Steps,
+        channels_size: int,
+        heart: Heart,
+        clock: Callable[[], float],
+    ) -> None:
         self._authorizer = authorizer
         self._steps = steps
         self._channels_size = channels_size
         self._lines: dict[Connection, _Line] = {}
-        # What clients showed for channels, where they may be judged again.
-        self._shown: dict[Connection, dict[str, str]] = {}
+        self._passes = Passes(
+            heart, clock, lambda connection, channel: self.take(connection, _Lapse(channel))
+        )
 
     def take(self, connection: Connection, command: _Command) -> None:
         """Carry out, refuse, or keep a command until what is before it is decided."""
@@ -159,7 +183,11 @@ class Gate:
     def judge_again(self, connection: Connection) -> None:
         """Its user is another, in a way: what it is subscribed to is decided anew."""
         for channel in tuple(connection.channels):
-            self.take(connection, _Recheck(channel, self._shown.get(connection, {}).get(channel, "")))
+            self.take(connection, _Recheck(channel, self._passes.token(connection, channel)))
+
+    def left(self, connection: Connection, channel: str) -> None:
+        """A subscription is over: what was shown for it counts no more."""
+        self._passes.drop(connection, channel)
 
     def settled(self, connection: Connection, channel: str) -> None:
         """What was begun there is answered: go on with what waits behind it."""
@@ -171,7 +199,7 @@ class Gate:
 
     def forget(self, connection: Connection) -> None:
         """It is over: nothing that waits is decided or carried out any more; what is begun, is."""
-        self._shown.pop(connection, None)
+        self._passes.forget(connection)
         line = self._lines.pop(connection, None)
         if line is not None:
             for deciding in line.deciding.values():
@@ -190,11 +218,14 @@ class Gate:
 
     def _begin(self, connection: Connection, command: _Command) -> None:
         if isinstance(command, Unsubscribe):
-            self._shown.get(connection, {}).pop(command.channel, None)
             self._steps.unsubscribe(connection, command)
             return
+        if isinstance(command, _Lapse):
+            if self._passes.is_over(connection, command.channel):
+                self._steps.lapse(connection, command.channel)
+            return
         answer = self._judge(connection, command)
-        if answer is None or isinstance(answer, Refusal):
+        if answer is None or isinstance(answer, Refusal | Grant):
             self._settle(connection, command, answer)
             return
         deciding = asyncio.ensure_future(answer)
@@ -210,6 +241,8 @@ class Gate:
             return self._judge_publisher(connection, command)
         if isinstance(command, _Recheck):
             return self._ask(connection, command) if channel in connection.channels else None
+        if isinstance(command, RefreshChannel):
+            return self._ask(connection, command) if channel in connection.channels else _ABSENT
         if channel in connection.channels:
             return None
         if not is_good_name(channel):
@@ -222,9 +255,7 @@ class Gate:
             return Refusal(Denial.LIMIT, f"max_channels {self._channels_size}")
         return self._ask(connection, command)
 
-    def _ask(
-        self, connection: Connection, command: Subscribe | AskPresence | ReadHistory | _Recheck
-    ) -> Answer | Awaitable[Answer]:
+    def _ask(self, connection: Connection, command: _ForSubscribers) -> Answer | Awaitable[Answer]:
         if self._authorizer is None:
             return None
         return self._authorizer.refusal(connection.user, command.channel, "subscribe", command.token)
@@ -236,18 +267,21 @@ class Gate:
             return _NO_PUBLISHERS
         return self._authorizer.refusal(connection.user, command.channel, "publish", command.token)
 
-    def _settle(self, connection: Connection, command: _Judged, refusal: Answer) -> None:
+    def _settle(self, connection: Connection, command: _Judged, answer: Answer) -> None:
         if isinstance(command, _Recheck):
-            # Who cannot be judged keeps what it has.
-            if refusal is not None and refusal.denial is Denial.FORBIDDEN:
-                self._shown.get(connection, {}).pop(command.channel, None)
-                self._steps.revoke(connection, command.channel, refusal)
-        elif refusal is not None:
-            self._steps.refuse(connection, command, refusal)
+            # Who cannot be judged keeps what it has, and what has run out is over by itself.
+            if isinstance(answer, Refusal) and answer.denial is Denial.FORBIDDEN:
+                self._steps.revoke(connection, command.channel, answer)
+        elif isinstance(answer, Refusal):
+            self._steps.refuse(connection, command, answer)
         elif isinstance(command, Subscribe):
-            if command.token and connection.wire.talks and len(command.token) <= KEPT_TOKEN_SIZE:
-                self._shown.setdefault(connection, {})[command.channel] = command.token
-            self._subscribe(connection, command)
+            if command.channel not in connection.channels:
+                self._keep(connection, command, answer)
+            ttl = self._passes.ttl(connection, command.channel)
+            self._subscribe(connection, command if ttl is None else replace(command, ttl=ttl))
+        elif isinstance(command, RefreshChannel):
+            self._keep(connection, command, answer)
+            self._steps.prolong(connection, command, self._passes.ttl(connection, command.channel))
         elif isinstance(command, AskPresence):
             self._reply_later(connection, command, self._steps.ask_presence(connection, command))
         elif isinstance(command, ReadHistory):
@@ -255,6 +289,12 @@ class Gate:
                 self._occupy(connection, command.channel)
         else:
             self._reply_later(connection, command, self._steps.publish_for(connection, command))
+
+    def _keep(self, connection: Connection, command: Subscribe | RefreshChannel, grant: Grant | None) -> None:
+        """Remember what a client showed that can show something else later, and how long it counts."""
+        if command.token and connection.wire.talks:
+            until = grant.until if grant is not None else None
+            self._passes.put(connection, command.channel, command.token, until)
 
     def _subscribe(self, connection: Connection, command: Subscribe) -> None:
         preparing = self._steps.prepare(command)

@@ -8,7 +8,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tornado_realtime.connection import Phase
 from tornado_realtime.wire.base import Farewell
@@ -24,8 +24,11 @@ SLICE_SIZE = 256
 WARNING_SECONDS = 60.0
 
 
-class Wheel:
-    """Which connections are due at which beat.
+T = TypeVar("T")
+
+
+class Wheel(Generic[T]):
+    """What is due at which beat.
 
     Args:
         beat: The beat that is over.
@@ -33,23 +36,23 @@ class Wheel:
 
     def __init__(self, beat: int) -> None:
         self._last = beat
-        self._slots: dict[int, dict[Connection, None]] = {}
+        self._slots: dict[int, dict[T, None]] = {}
 
-    def put(self, connection: Connection, beat: int) -> int:
-        """Have ``connection`` come due at ``beat``, or at the next one if that is over; which it is."""
+    def put(self, item: T, beat: int) -> int:
+        """Have ``item`` come due at ``beat``, or at the next one if that is over; which it is."""
         beat = max(beat, self._last + 1)
-        self._slots.setdefault(beat, {})[connection] = None
+        self._slots.setdefault(beat, {})[item] = None
         return beat
 
-    def drop(self, connection: Connection, beat: int) -> None:
+    def drop(self, item: T, beat: int) -> None:
         """Undo ``put``; nothing happens if it came due already."""
         slot = self._slots.get(beat)
         if slot is not None:
-            slot.pop(connection, None)
+            slot.pop(item, None)
             if not slot:
                 del self._slots[beat]
 
-    def due(self, beat: int) -> Iterator[Connection]:
+    def due(self, beat: int) -> Iterator[T]:
         """Take out everything up to and including ``beat``."""
         last, self._last = self._last, max(beat, self._last)
         for number in range(last + 1, beat + 1):
@@ -87,10 +90,12 @@ class Heart:
         self._pulses = ((ping_interval, pong_timeout), (talk_interval, talk_timeout))
         self._write_timeout = write_timeout
         self._tick_seconds = tick
-        self._lively = Wheel(self._beat_at(loop.time()))
-        self._expiring = Wheel(self._beat_at(loop.time()))
+        beat = self._beat_at(loop.time())
+        self._lively: Wheel[Connection] = Wheel(beat)
+        self._expiring: Wheel[Connection] = Wheel(beat)
+        self._reminders: Wheel[Callable[[], None]] = Wheel(beat)
         self._backlogged: dict[Connection, tuple[int, float]] = {}
-        self._turn: deque[tuple[Callable[[Connection], None], Connection]] = deque()
+        self._turn: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._expire: Callable[[Connection], None] = _ignore
         self._warn: Callable[[Connection], None] = _ignore
@@ -156,6 +161,16 @@ class Heart:
         if connection.awaiting_pong and connection.phase is Phase.OPEN:
             self._look_again(connection, self._pulse(connection)[1])
 
+    # -- others' times -----------------------------------------------------------------------------
+
+    def remind(self, callback: Callable[[], None], when: float) -> int:
+        """Have ``callback`` called once the loop's clock shows ``when``; what ``spare`` needs to know."""
+        return self._reminders.put(callback, math.ceil(when / self._tick_seconds))
+
+    def spare(self, callback: Callable[[], None], beat: int) -> None:
+        """Undo ``remind``. What is due in this very turn may be called all the same."""
+        self._reminders.drop(callback, beat)
+
     # -- logins ------------------------------------------------------------------------------------
 
     def _watch_login(self, connection: Connection) -> None:
@@ -204,6 +219,7 @@ class Heart:
         idle = not self._turn
         beat = self._beat_at(now)
         self._turn.extend((self._end_login, connection) for connection in self._expiring.due(beat))
+        self._turn.extend((_call, callback) for callback in self._reminders.due(beat))
         self._turn.extend((self._drop, connection) for connection in self._stuck(now))
         self._turn.extend((self._look, connection) for connection in self._lively.due(beat))
         if idle and self._turn:
@@ -225,8 +241,8 @@ class Heart:
         turn = self._turn
         try:
             for _ in range(min(SLICE_SIZE, len(turn))):
-                step, connection = turn.popleft()
-                step(connection)
+                step, item = turn.popleft()
+                step(item)
         finally:
             if turn:
                 self._loop.call_soon(self._serve_turn)
@@ -269,6 +285,10 @@ class Heart:
 def login_end(user: Any, now: float) -> float | None:
     """When, on the loop's clock that shows ``now``, the login of ``user`` runs out; None if never."""
     return None if user.expires is None else now + float(user.expires) - time.time()
+
+
+def _call(callback: Callable[[], None]) -> None:
+    callback()
 
 
 def _ignore(connection: Connection) -> None:

@@ -11,6 +11,7 @@ from tornado_realtime.hub.admission import Admission, Quotas
 from tornado_realtime.hub.directory import Directory
 from tornado_realtime.hub.fanout import Fanout
 from tornado_realtime.hub.gate import Authorizer, Gate, Reply
+from tornado_realtime.hub.gauges import gauges
 from tornado_realtime.hub.heart import Heart
 from tornado_realtime.hub.nodes import Nodes
 from tornado_realtime.hub.posts import Posts, Sessions
@@ -22,7 +23,7 @@ from tornado_realtime.hub.slow import LossLog
 from tornado_realtime.hub.talk import Renew, Talk
 from tornado_realtime.hub.turns import LoopTurns
 from tornado_realtime.hub.users import Users
-from tornado_realtime.metrics import Gauge, Registry
+from tornado_realtime.metrics import Registry
 from tornado_realtime.poller import make_poller
 from tornado_realtime.rates import Meter
 from tornado_realtime.wire.base import Farewell
@@ -34,6 +35,7 @@ from tornado_realtime.wire.commands import (
     Publish,
     ReadHistory,
     Refresh,
+    RefreshChannel,
     Reject,
     Subscribe,
     Unsubscribe,
@@ -43,7 +45,6 @@ from tornado_realtime.wire.denial import Denial, Refusal
 if TYPE_CHECKING:
     from tornado_realtime.brokers.base import Broker
     from tornado_realtime.connection import Connection, Limits
-    from tornado_realtime.connection.outbox import Outbox
     from tornado_realtime.members import Listing
     from tornado_realtime.poller import Poller
     from tornado_realtime.publication import Gap, Publication, Taken
@@ -100,13 +101,13 @@ class Hub:
         self._loop = loop
         self._heart = heart if heart is not None else Heart(loop)
         self._turns = LoopTurns(loop)
-        self.metrics = Registry(self._gauges(), broker.counters)
+        self.metrics = Registry({}, broker.counters)
         self._counters = self.metrics.counters
         self.nodes = Nodes(broker, self._counters)
         self._fanout = Fanout(limits, loop.call_soon, counters=self._counters, traits=broker.traits)
         self.receipts = Receipts(self._fanout, self.nodes, loop)
         self._losses = LossLog(loop.time)
-        self._gate = Gate(authorizer, self, limits.channels_size)
+        self._gate = Gate(authorizer, self, limits.channels_size, self._heart, loop.time)
         self._refusals = RefusalLog(loop.time, "subscription refused by %s%s%s")
         self._unpublished = RefusalLog(loop.time, "publication of a client refused by %s%s%s")
         self._floods = RefusalLog(loop.time, "client closed because %s%s%s", logging.WARNING)
@@ -123,6 +124,17 @@ class Hub:
         self.directory = Directory(self, self.nodes, broker.node_id)
         self.presence = Presence(
             broker.presence, broker.traits, self._fanout, self.users, presence_delay, self._talk.failed
+        )
+        self.metrics.add(
+            gauges(
+                broker,
+                self._heart,
+                self._turns,
+                connections=self.connections,
+                users=self.users,
+                channels=self._fanout.channels,
+                members=self.presence,
+            )
         )
         self._emptied: asyncio.Future[None] | None = None
         self._after_gaps: list[Callable[[], None]] = []
@@ -267,23 +279,6 @@ class Hub:
         """The public name of a connection; empty if its wire does not tell it one."""
         return self._talk.name_of(connection)
 
-    def _gauges(self) -> dict[str, Gauge]:
-        def waiting(count: Callable[[Outbox], int]) -> int:
-            return sum(count(each.outbox) for each in self._heart.slow if each.outbox is not None)
-
-        return {
-            "broker_ready": lambda: int(self.broker.health.ready),
-            "probe_seconds": lambda: self.broker.probe_seconds,
-            "connections": lambda: len(self.connections),
-            "users": lambda: len(self.users),
-            "channels": lambda: len(self._fanout.channels),
-            "members": lambda: len(self.presence),
-            "clients_backlogged": lambda: len(self._heart.slow),
-            "outbox_frames": lambda: waiting(lambda outbox: outbox.frames),
-            "outbox_bytes": lambda: waiting(lambda outbox: outbox.size_bytes),
-            "loop_turn_max_seconds": self._turns.longest,
-        }
-
     # -- connections (connection.Owner) --------------------------------------------------------------
 
     def opened(self, connection: Connection, ticket: str = "") -> None:
@@ -317,10 +312,10 @@ class Hub:
         match connection.wire.decode(message, is_text):
             case Reject(reply):
                 self._refuse(connection, reply)
-            case Subscribe() | Unsubscribe() | Publish() | AskPresence() | ReadHistory() as command:
-                self._gate.take(connection, command)
             case Ping() | Pong() | Refresh() as command:
                 self._talk.take(connection, command)
+            case command:
+                self._gate.take(connection, command)
 
     def pinged(self, connection: Connection) -> bool:
         """See connection.Owner: that counts like a message, as it costs about as much."""
@@ -427,13 +422,23 @@ class Hub:
         if isinstance(command, Publish):
             self._counters.client_publications_refused += 1
             self._unpublished.refused(refusal.rule)
-        else:
-            if refusal.denial in (Denial.FORBIDDEN, Denial.UNDECIDED):
-                self._counters.subscriptions_refused += 1
-            else:
+        elif refusal.denial is not Denial.ABSENT:
+            if refusal.denial in (Denial.LIMIT, Denial.BAD_NAME):
                 self._counters.subscriptions_over_limit += 1
+            else:
+                self._counters.subscriptions_refused += 1
             self._refusals.refused(refusal.rule)
         self._refuse(connection, connection.wire.denied(command, refusal.denial))
+
+    def prolong(self, connection: Connection, command: RefreshChannel, ttl: int | None) -> None:
+        """See gate.Steps."""
+        self._talk.prolonged(connection, command, ttl)
+
+    def lapse(self, connection: Connection, channel: str) -> None:
+        """See gate.Steps."""
+        self.leave(connection, channel)
+        self._counters.subscriptions_lapsed += 1
+        self._reply(connection, connection.wire.lapsed(channel))
 
     def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:
         """See gate.Steps."""
@@ -469,6 +474,7 @@ class Hub:
         if channel in connection.channels:
             connection.channels.remove(channel)
             self.presence.left(connection, channel)
+        self._gate.left(connection, channel)
         self._recovery.abandon(connection, channel)
         if self._fanout.unsubscribe(connection, channel):
             self.broker.unsubscribe(channel)

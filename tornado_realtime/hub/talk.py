@@ -23,7 +23,14 @@ from tornado_realtime.errors import (
 from tornado_realtime.hub.heart import login_end
 from tornado_realtime.publication import Publication, Sender
 from tornado_realtime.wire.base import Farewell
-from tornado_realtime.wire.commands import ChannelCommand, ConnectionCommand, Ping, Publish, Refresh
+from tornado_realtime.wire.commands import (
+    ChannelCommand,
+    ConnectionCommand,
+    Ping,
+    Publish,
+    Refresh,
+    RefreshChannel,
+)
 from tornado_realtime.wire.publish_request import client_key
 from tornado_realtime.wire.v1 import V1, Fault, Welcome, codes
 
@@ -224,6 +231,10 @@ class Talk:
         self._heart.renewed(connection, login_end(user, self._clock()))
         connection.send(V1.refreshed(command, self._ttl(connection)))
         self._host.renewed(connection)
+
+    def prolonged(self, connection: Connection, command: RefreshChannel, ttl: int | None) -> None:
+        """A subscription lasts longer now."""
+        connection.send(V1.refreshed(command, ttl))
 
     def _ttl(self, connection: Connection) -> int | None:
         if connection.expires is None:

@@ -140,6 +140,10 @@ class Wire(ABC):
         """The frame that says that a subscription is not allowed any more; None if it has no words for it."""
         return None
 
+    def lapsed(self, channel: str) -> bytes | None:
+        """The frame that says that what was shown for a channel has run out; None as for ``revoked``."""
+        return None
+
     def missed(self, channel: str) -> bytes | None:
         """The frame that says that publications on ``channel`` may have been missed.
 

@@ -21,6 +21,7 @@ class Subscribe:
         since: After which position it asks for what it missed, too, or for how many of the newest; None if it
             wants only what comes.
         presence: Whether it wants to know who is there, comes and goes.
+        ttl: Seconds for which it may have the channel, once that is found out; None for as long as it likes.
     """
 
     channel: str
@@ -28,6 +29,7 @@ class Subscribe:
     id: Id | None = None
     since: Position | Last | None = None
     presence: bool = False
+    ttl: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,15 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshChannel:
+    """The client shows a new token for ``channel`` (never empty), to which it is subscribed."""
+
+    channel: str
+    token: str
+    id: Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """The client wants a pong."""
 
@@ -128,7 +139,7 @@ class Reject:
     reply: bytes | None = None
 
 
-ChannelCommand = Subscribe | Unsubscribe | Publish | AskPresence | ReadHistory
+ChannelCommand = Subscribe | Unsubscribe | Publish | AskPresence | ReadHistory | RefreshChannel
 """What is judged, and done in order on each channel."""
 ConnectionCommand = Ping | Pong | Refresh
 """What is about the connection as a whole."""

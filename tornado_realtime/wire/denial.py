@@ -1,4 +1,4 @@
-"""What a client is told when it may not have what it asked for."""
+"""What is decided about what a client asks for, as far as it is told."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ class Denial(Enum):
 
     FORBIDDEN = "permission denied"
     """They may not."""
+    EXPIRED = "token expired"
+    """The token that they show for it has run out; they may with a new one."""
+    ABSENT = "not subscribed"
+    """What they want to prolong is not there."""
     LIMIT = "limit exceeded"
     """They have, or wait for, as much as one client may."""
     BAD_NAME = "bad channel name"
@@ -30,3 +34,18 @@ class Refusal:
 
     denial: Denial
     rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A decision in favour of a client that does not hold for ever.
+
+    Attributes:
+        until: Unix time.
+    """
+
+    until: float
+
+
+Answer = Refusal | Grant | None
+"""A decision; None is one in favour of a client, for as long as its login holds."""

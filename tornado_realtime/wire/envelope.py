@@ -61,6 +61,8 @@ class EnvelopeWire(Wire):
 
     def denied(self, command: ChannelCommand, why: Denial) -> bytes:
         """An error with the channel's name, unless the name itself is what is wrong."""
+        if why is Denial.EXPIRED:
+            why = Denial.FORBIDDEN
         if why is Denial.BAD_NAME:
             return _BAD_NAME
         channel, text = quote(command.channel), quote(why.value)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.realtime_world import TunedRealtime, World, serving
-from tests.support.v1_world import PROTOCOL, V1Client, open_v1, token
+from tests.support.v1_world import PROTOCOL, V1Client, channel_token, open_v1, token
 from tests.unit.wire.client_frames import PING, client_frame
 from tornado_realtime.auth import User
 from tornado_realtime.brokers.memory import MemoryBroker
@@ -31,6 +31,10 @@ TOKENS: dict[str, Callable[[], str]] = {
     "<token>": token,
     "<token of another user>": partial(token, "u-9"),
     "<token that has run out>": partial(token, seconds=-1),
+    "<token for seats>": partial(channel_token, "seats", seconds=600),
+    "<longer token for seats>": partial(channel_token, "seats", seconds=1200),
+    "<token for seats that has run out>": partial(channel_token, "seats", seconds=-1),
+    "<token for seats, for a moment>": partial(channel_token, "seats", seconds=0.2),
 }
 QUICK = partial(Heart, tick=0.01)
 HEARTS: dict[str, Callable[[asyncio.AbstractEventLoop], Heart]] = {
@@ -38,6 +42,7 @@ HEARTS: dict[str, Callable[[asyncio.AbstractEventLoop], Heart]] = {
     "silent": partial(QUICK, talk_interval=0.05, talk_timeout=0.05),
     "expiring": QUICK,
     "expired": QUICK,
+    "lapsing": QUICK,
 }
 LIFETIMES = {"expiring": 60.1, "expired": 0.1}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
 from typing import Any
 
 import jwt
@@ -21,7 +22,7 @@ from tornado_realtime.channels import parse_pattern
 from tornado_realtime.errors import AuthError, AuthRefusedError, AuthUnavailableError
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.settings import Access, ChannelRule
-from tornado_realtime.wire.denial import Denial, Refusal
+from tornado_realtime.wire.denial import Answer, Denial, Grant, Refusal
 
 ADA = User("ada")
 BLOCKS: dict[str, dict[str, str]] = {
@@ -91,9 +92,9 @@ def test_a_refusal_names_the_rule_and_its_place_and_nothing_else() -> None:
 
 
 def decide(function: Authorize, action: Action = "subscribe") -> Any:
-    async def main() -> Refusal | None:
+    async def main() -> Answer:
         answer = FunctionAuthorizer(function, 0.01).refusal(ADA, "news", action)
-        return answer if answer is None or isinstance(answer, Refusal) else await answer
+        return answer if answer is None or isinstance(answer, Refusal | Grant) else await answer
 
     return asyncio.run(main())
 
@@ -209,44 +210,55 @@ def signed(claims: dict[str, Any], secret: bytes = SECRET) -> str:
     return jwt.encode(claims, secret, "HS256")
 
 
+YES = Grant(4102444800.0)
+NO, LATE = Denial.FORBIDDEN, Denial.EXPIRED
+
+
 @pytest.mark.parametrize(
-    ("token", "allowed"),
+    ("token", "verdict"),
     [
-        (signed(GOOD), True),
-        (signed(GOOD | {"action": "subscribe"}), True),
-        ("", False),
-        ("a.b.c", False),
-        ("nonsense", False),
-        (signed(GOOD, b"x" * 32), False),
-        (jwt.encode(GOOD, None, "none"), False),  # type: ignore[arg-type]
-        (signed(GOOD | {"channel": "rooms"}), False),
-        (signed(GOOD | {"channel": "*"}), False),
-        (signed(GOOD | {"channel": ["room"]}), False),
-        (signed(GOOD | {"sub": "bob"}), False),
-        (signed(GOOD | {"sub": None}), False),
-        (signed(GOOD | {"exp": 1}), False),
-        (signed(GOOD | {"nbf": 4102444000}), False),
-        (signed(GOOD | {"action": "publish"}), False),
-        (signed({key: value for key, value in GOOD.items() if key != "exp"}), False),
-        (signed({key: value for key, value in GOOD.items() if key != "sub"}), False),
-        (signed({key: value for key, value in GOOD.items() if key != "channel"}), False),
-        (signed(GOOD | {"iss": "elsewhere"}), True),
+        (signed(GOOD), YES),
+        (signed(GOOD | {"action": "subscribe"}), YES),
+        ("", NO),
+        ("a.b.c", NO),
+        ("nonsense", NO),
+        (signed(GOOD, b"x" * 32), NO),
+        (jwt.encode(GOOD, None, "none"), NO),  # type: ignore[arg-type]
+        (signed(GOOD | {"channel": "rooms"}), NO),
+        (signed(GOOD | {"channel": "*"}), NO),
+        (signed(GOOD | {"channel": ["room"]}), NO),
+        (signed(GOOD | {"sub": "bob"}), NO),
+        (signed(GOOD | {"sub": None}), NO),
+        (signed(GOOD | {"exp": 1}), LATE),
+        (signed(GOOD | {"exp": 1}, b"x" * 32), NO),
+        (signed(GOOD | {"nbf": 4102444000}), NO),
+        (signed(GOOD | {"action": "publish"}), NO),
+        (signed({key: value for key, value in GOOD.items() if key != "exp"}), NO),
+        (signed({key: value for key, value in GOOD.items() if key != "sub"}), NO),
+        (signed({key: value for key, value in GOOD.items() if key != "channel"}), NO),
+        (signed(GOOD | {"iss": "elsewhere"}), YES),
     ],
 )
-def test_a_token_for_a_channel(token: str, allowed: bool) -> None:
+def test_a_token_for_a_channel(token: str, verdict: Grant | Denial) -> None:
     tokens = ChannelTokens(OneKey(secret_key(SECRET, ())), TokenRule())
-    assert tokens.allow(token, ADA, "room", "subscribe") is allowed
+    assert tokens.judge(token, ADA, "room", "subscribe") == verdict
+
+
+def test_a_token_for_a_channel_is_good_for_as_long_as_clocks_may_differ() -> None:
+    tokens = ChannelTokens(OneKey(secret_key(SECRET, ())), TokenRule(leeway=30))
+    exp = time.time() - 10
+    assert tokens.judge(signed(GOOD | {"exp": exp}), ADA, "room", "subscribe") == Grant(exp + 30)
 
 
 def test_a_token_says_what_it_is_for_and_for_whom() -> None:
     tokens = ChannelTokens(OneKey(secret_key(SECRET, ())), TokenRule(issuer=("us",), user_claim="uid"))
     mine = {"channel": "room", "exp": 4102444800, "iss": "us", "uid": 7, "action": "publish"}
-    assert tokens.allow(signed(mine), User("7"), "room", "publish") is True
-    assert tokens.allow(signed(mine), User("7"), "room", "subscribe") is False
-    assert tokens.allow(signed(mine | {"iss": "them"}), User("7"), "room", "publish") is False
+    assert tokens.judge(signed(mine), User("7"), "room", "publish") == YES
+    assert tokens.judge(signed(mine), User("7"), "room", "subscribe") is NO
+    assert tokens.judge(signed(mine | {"iss": "them"}), User("7"), "room", "publish") is NO
     nobodys = {key: value for key, value in mine.items() if key != "uid"}
-    assert tokens.allow(signed(nobodys), User(""), "room", "publish") is True
-    assert tokens.allow(signed(nobodys), User("7"), "room", "publish") is False
+    assert tokens.judge(signed(nobodys), User(""), "room", "publish") == YES
+    assert tokens.judge(signed(nobodys), User("7"), "room", "publish") is NO
 
 
 class KeysElsewhere(OneKey):
@@ -279,9 +291,13 @@ def test_a_key_that_has_to_be_looked_for(key: Any, denial: Denial | None) -> Non
         authorizer = RuleAuthorizer([(rule, "F:1")], ChannelTokens(KeysElsewhere(key), TokenRule()))
         answer = authorizer.refusal(ADA, "room", "subscribe", signed(GOOD))
         assert inspect.isawaitable(answer)
-        refusal = await answer
-        assert (refusal.denial if refusal else None) is denial
-        assert refusal is None or refusal.rule.startswith("subscribe token of channel room (F:1)")
+        found = await answer
+        if denial is None:
+            assert found == YES
+        else:
+            assert isinstance(found, Refusal)
+            assert found.denial is denial
+            assert found.rule.startswith("subscribe token of channel room (F:1)")
 
     asyncio.run(main())
 

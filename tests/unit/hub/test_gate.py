@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Coroutine
 from functools import partial
 from typing import Any, Literal
@@ -12,19 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.connections import NotingOwner, ScriptedConnection
+from tests.support.connections import ClockLoop, NotingOwner, ScriptedConnection
 from tornado_realtime.connection import Connection
-from tornado_realtime.hub.gate import Answer, Gate, Reply
+from tornado_realtime.hub import Heart
+from tornado_realtime.hub.gate import Gate, Reply
 from tornado_realtime.hub.refusals import QUIET_SECONDS, RefusalLog
 from tornado_realtime.wire.commands import (
     AskPresence,
     ChannelCommand,
     Publish,
     ReadHistory,
+    RefreshChannel,
     Subscribe,
     Unsubscribe,
 )
-from tornado_realtime.wire.denial import Denial, Refusal
+from tornado_realtime.wire.denial import Answer, Denial, Grant, Refusal
+from tornado_realtime.wire.v1 import V1
 
 NO = Refusal(Denial.FORBIDDEN, "because")
 
@@ -33,9 +37,13 @@ class Yard:
     """A gate, what it did, and decisions that a test makes one by one."""
 
     def __init__(self, channels_size: int = 128) -> None:
-        self.gate = Gate(self, self, channels_size)
+        self.loop = ClockLoop(1000.0)
+        self.heart = Heart(self.loop.real)
+        self.heart.start(lambda connection: None)
+        self.gate = Gate(self, self, channels_size, self.heart, self.loop.time)
         self.connection = ScriptedConnection(NotingOwner())
         self.done: list[str] = []
+        self.ttls: list[int | None] = []
         self.asked: list[asyncio.Future[Answer]] = []
         self.at_once: dict[str, Answer] = {}
         self.broker_waits = self.takes_time = False
@@ -63,6 +71,7 @@ class Yard:
     def subscribe(self, connection: Connection, command: Subscribe) -> bool:
         connection.channels.add(command.channel)
         self.done.append(f"+{command.channel}")
+        self.ttls.append(command.ttl)
         return not self.takes_time
 
     def read(self, connection: Connection, command: ReadHistory) -> bool:
@@ -71,6 +80,7 @@ class Yard:
 
     def unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
         connection.channels.discard(command.channel)
+        self.gate.left(connection, command.channel)
         self.done.append(f"-{command.channel}")
 
     def publish_for(self, connection: Connection, command: Publish) -> asyncio.Future[Reply] | None:
@@ -87,6 +97,14 @@ class Yard:
         self.publishing.append(asyncio.get_running_loop().create_future())
         return self.publishing[-1]
 
+    def prolong(self, connection: Connection, command: RefreshChannel, ttl: int | None) -> None:
+        self.done.append(f"&{command.channel} {ttl}")
+
+    def lapse(self, connection: Connection, channel: str) -> None:
+        connection.channels.discard(channel)
+        self.gate.left(connection, channel)
+        self.done.append(f"~{channel}")
+
     def revoke(self, connection: Connection, channel: str, refusal: Refusal) -> None:
         connection.channels.discard(channel)
         self.done.append(f"x{channel}")
@@ -101,12 +119,13 @@ class Yard:
     def say(self, *words: str) -> None:
         """Commands: ``+channel`` subscribes, ``-`` unsubscribes, ``*`` publishes, ``?`` asks who is there.
 
-        ``<`` reads what is kept.
+        ``<`` reads what is kept, ``&channel token`` prolongs.
         """
         for word in words:
-            channel = word[1:]
+            channel, _, token = word[1:].partition(" ")
             commands: dict[str, ChannelCommand] = {
-                "+": Subscribe(channel),
+                "+": Subscribe(channel, token),
+                "&": RefreshChannel(channel, token),
                 "-": Unsubscribe(channel),
                 "*": Publish(channel, b"1"),
                 "?": AskPresence(channel),
@@ -136,7 +155,7 @@ def test_what_is_decided_at_once_is_done_at_once_without_a_task() -> None:
 
 def test_without_an_authorizer_everybody_may() -> None:
     yard = Yard()
-    yard.gate = Gate(None, yard, 2)
+    yard.gate = Gate(None, yard, 2, yard.heart, yard.loop.time)
     yard.say("+a", "+b", "+c")
     assert yard.done == ["+a", "+b", "!c LIMIT"]
 
@@ -334,7 +353,7 @@ def test_a_publication_is_decided_as_one_and_subscribing_has_no_part_in_it() -> 
 
 def test_without_an_authorizer_nobody_publishes() -> None:
     yard = Yard()
-    yard.gate = Gate(None, yard, 128)
+    yard.gate = Gate(None, yard, 128, yard.heart, yard.loop.time)
     yard.say("+a", "*a")
     assert yard.done == ["+a", "!a FORBIDDEN"]
 
@@ -564,3 +583,112 @@ def test_who_may_subscribe_may_read_however_many_channels_it_has() -> None:
     yard.say("+a", "<a", "<b", "<c", "<a\nb")
     assert yard.done == ["+a", "<a", "<b", "!c FORBIDDEN", "!a\nb BAD_NAME"]
     assert yard.actions == ["subscribe"] * 3
+
+
+# -- what runs out --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def yard(monkeypatch: pytest.MonkeyPatch) -> Yard:
+    """One whose client can show something else later; the wall clock goes with the loop's."""
+    found = Yard()
+    found.connection.wire = V1
+    monkeypatch.setattr(time, "time", found.loop.time)
+    return found
+
+
+def wait(yard: Yard, seconds: float) -> None:
+    yard.loop.advance_to(yard.loop.time() + seconds)
+
+
+def test_a_subscription_ends_when_what_was_shown_for_it_has_run_out(yard: Yard) -> None:
+    yard.at_once = {"a": Grant(1005.0), "b": None}
+    yard.say("+a t", "+b t")
+    assert yard.ttls == [5, None]
+    wait(yard, 4.5)
+    yard.say("+a t")
+    assert yard.ttls[-1] == 1
+    wait(yard, 1)
+    assert yard.done == ["+a", "+b", "+a", "~a"]
+    wait(yard, 60)
+    assert yard.done[-1] == "~a"
+    assert yard.connection.channels == {"b"}
+
+
+def test_a_newer_token_prolongs_it(yard: Yard) -> None:
+    yard.at_once["a"] = Grant(1005.0)
+    yard.say("+a old")
+    yard.at_once["a"] = Grant(1100.0)
+    yard.say("&a new")
+    wait(yard, 50)
+    assert yard.done == ["+a", "&a 100"]
+    yard.at_once["a"] = None
+    yard.say("&a newest")
+    wait(yard, 500)
+    assert yard.done[-1] == "&a None"
+
+
+@pytest.mark.parametrize("denial", [Denial.FORBIDDEN, Denial.EXPIRED, Denial.UNDECIDED])
+def test_a_token_that_is_refused_changes_nothing(yard: Yard, denial: Denial) -> None:
+    yard.at_once["a"] = Grant(1005.0)
+    yard.say("+a old")
+    yard.at_once["a"] = Refusal(denial, "because")
+    yard.say("&a new")
+    wait(yard, 4)
+    assert yard.done == ["+a", f"!a {denial.name}"]
+    wait(yard, 2)
+    assert yard.done[-1] == "~a"
+
+
+def test_only_a_subscription_can_be_prolonged(yard: Yard) -> None:
+    yard.at_once["a"] = Grant(1005.0)
+    yard.say("&a t")
+    assert (yard.done, yard.actions) == (["!a ABSENT"], [])
+
+
+def test_what_runs_out_while_a_newer_token_is_judged_waits_for_that() -> None:
+    async def main() -> None:
+        yard = Yard()
+        yard.connection.wire = V1
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "time", yard.loop.time)
+            for answer, done in ((Grant(2000.0), "&a 990"), (NO, "~a")):
+                yard.at_once["a"] = Grant(yard.loop.time() + 5)
+                yard.say("+a old")
+                yard.at_once.clear()
+                yard.say("&a new")
+                wait(yard, 10)
+                assert "~a" not in yard.done
+                await yard.decide(answer)
+                assert yard.done[-1] == done
+                yard.say("-a")
+
+    run(main())
+
+
+def test_who_has_left_the_channel_is_told_nothing(yard: Yard) -> None:
+    yard.at_once = {"a": Grant(1005.0), "b": Grant(1005.0)}
+    yard.say("+a t", "+b t", "-a")
+    yard.gate.forget(yard.connection)
+    wait(yard, 60)
+    assert yard.done == ["+a", "+b", "-a"]
+    assert not yard.gate._passes._passes
+
+
+def test_what_has_run_out_is_not_revoked_as_well(yard: Yard) -> None:
+    yard.at_once["a"] = Grant(1005.0)
+    yard.say("+a t")
+    yard.at_once["a"] = Refusal(Denial.EXPIRED, "because")
+    yard.gate.judge_again(yard.connection)
+    assert yard.done == ["+a"]
+    wait(yard, 6)
+    assert yard.done == ["+a", "~a"]
+
+
+def test_who_can_show_nothing_later_stays() -> None:
+    yard = Yard()
+    yard.at_once["a"] = Grant(time.time() + 5)
+    yard.say("+a t")
+    wait(yard, 60)
+    assert yard.done == ["+a"]
+    assert yard.ttls == [None]

@@ -340,7 +340,8 @@ def test_other_times() -> None:
 
 
 def test_wheel() -> None:
-    wheel, owner = Wheel(10), NotingOwner()
+    wheel: Wheel[ScriptedConnection] = Wheel(10)
+    owner = NotingOwner()
     one, two, three = (ScriptedConnection(owner) for _ in range(3))
     assert wheel.put(one, 12) == 12
     assert wheel.put(two, 3) == 11  # over already: the next beat

@@ -138,6 +138,7 @@ def test_payload_and_channel_survive(value: object, channel: str) -> None:
             Denial.FORBIDDEN,
             b'{"type":"error","channel":"private-\\u003ca\\u003e","error":"permission denied"}',
         ),
+        ("a", Denial.EXPIRED, b'{"type":"error","channel":"a","error":"permission denied"}'),
         ("a", Denial.LIMIT, b'{"type":"error","channel":"a","error":"limit exceeded"}'),
         ("a", Denial.UNDECIDED, b'{"type":"error","channel":"a","error":"internal error"}'),
         ("a\n", Denial.BAD_NAME, b'{"type":"error","error":"bad channel name"}'),

@@ -23,6 +23,7 @@ from tornado_realtime.wire.commands import (
     Publish,
     ReadHistory,
     Refresh,
+    RefreshChannel,
     Reject,
     Subscribe,
     Unsubscribe,
@@ -106,6 +107,7 @@ def error(command: Command) -> dict[str, Any]:
         (b'{"action":"publish","channel":"c","payload":1,"Payload": [2]}', Publish("c", b"[2]")),
         (b' { "action" : "publish" , "channel" : "c" , "payload" : [ ] } ', Publish("c", b"[]")),
         (b'{"action":"refresh","token":"x.y.z","id":6}', Refresh("x.y.z", 6)),
+        (b'{"action":"refresh","token":"x","channel":"a","id":6}', RefreshChannel("a", "x", 6)),
         (b'{"action":"ping"}', Ping()),
         (b'{"action":"subscribe","channel":"n","Presence":true}', Subscribe("n", presence=True)),
         (b'{"action":"subscribe","channel":"n","presence":false}', Subscribe("n")),
@@ -158,7 +160,10 @@ def test_what_is_asked_for(message: bytes, command: Command) -> None:
         ),
         (b'{"id":1,"action":"refresh"}', {"id": 1, "error": "token must be specified", "code": 107}),
         (b'{"id":1,"action":"refresh","token":5}', {"id": 1, "error": "invalid JSON message"}),
-        (b'{"action":"refresh","token":"x","channel":"a"}', {"channel": "a", "error": "not available"}),
+        (
+            b'{"id":1,"action":"refresh","channel":"a"}',
+            {"id": 1, "error": "token must be specified", "code": 107},
+        ),
         (b'{"action":"presence","id":1}', {"id": 1, "error": "channel must be specified"}),
         (b'{"action":"presence","channel":"a","after":1}', {"error": "invalid JSON message"}),
         (b'{"action":"presence","channel":"a","limit":"9"}', {"error": "invalid JSON message"}),
@@ -358,6 +363,24 @@ def test_who_has_no_position_is_not_told_what_it_skips() -> None:
         (V1.pong(Ping()), '{"type":"pong"}'),
         (V1.refreshed(Refresh("t", 6), 3600), '{"type":"refreshed","id":6,"ttl":3600}'),
         (V1.refreshed(Refresh("t"), None), '{"type":"refreshed"}'),
+        (
+            V1.refreshed(RefreshChannel("c", "t", 6), 600),
+            '{"type":"refreshed","id":6,"channel":"c","ttl":600}',
+        ),
+        (V1.subscribed(Subscribe("c", ttl=600)), '{"type":"subscribed","channel":"c","ttl":600}'),
+        (
+            V1.joined(Subscribe("c", id=1, ttl=600), Start(Position("k3f", 4))),
+            '{"type":"subscribed","id":1,"channel":"c","epoch":"k3f","offset":4,"ttl":600}',
+        ),
+        (
+            V1.lapsed("c"),
+            '{"type":"unsubscribed","channel":"c","code":2006,"reason":"token expired"}',
+        ),
+        (
+            V1.lost("c", (Position("k3f", 4), Position("k3f", 9))),
+            '{"type":"gap","channel":"c","epoch":"k3f","from":4,"to":9,"reason":"slow consumer"}',
+        ),
+        (V1.lost("c", None), '{"type":"gap","channel":"c","reason":"slow consumer"}'),
         (V1.expiring(60), '{"type":"expiring","in":60}'),
         (V1.ping, '{"type":"ping"}'),
         (
@@ -393,6 +416,8 @@ def test_frames(frame: bytes, text: str) -> None:
     ("why", "text"),
     [
         (Denial.FORBIDDEN, b'"channel":"c","error":"permission denied","code":103,"retry":false}'),
+        (Denial.EXPIRED, b'"channel":"c","error":"token expired","code":109,"retry":true}'),
+        (Denial.ABSENT, b'"channel":"c","error":"not subscribed","code":102,"retry":false}'),
         (Denial.LIMIT, b'"channel":"c","error":"limit exceeded","code":106,"retry":false}'),
         (Denial.BAD_NAME, b'"error":"bad channel name","code":107,"retry":false}'),
         (Denial.UNDECIDED, b'"channel":"c","error":"internal error","code":100,"retry":true}'),

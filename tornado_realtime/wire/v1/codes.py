@@ -28,6 +28,7 @@ class Fault:
 INTERNAL = Fault(100, "internal error", retry=True)
 UNAUTHORIZED = Fault(101, "unauthorized")
 FORBIDDEN = Fault(103, "permission denied")
+ABSENT = Fault(102, "not subscribed")
 LIMIT = Fault(106, "limit exceeded")
 INVALID = Fault(107, "invalid JSON message")
 NO_CHANNEL = Fault(107, "channel must be specified")
@@ -56,6 +57,8 @@ def unknown_action(action: str) -> Fault:
 DENIALS: Mapping[Denial, Fault] = MappingProxyType(
     {
         Denial.FORBIDDEN: FORBIDDEN,
+        Denial.EXPIRED: TOKEN_EXPIRED,
+        Denial.ABSENT: ABSENT,
         Denial.LIMIT: LIMIT,
         Denial.BAD_NAME: BAD_NAME,
         Denial.UNDECIDED: INTERNAL,
@@ -93,4 +96,5 @@ CODES: Mapping[Farewell, Ending] = MappingProxyType(
 """Every farewell in v1's words."""
 
 REVOKED = (2003, "permission revoked")
+LAPSED = (2006, "token expired")
 """Why a subscription ended that the client did not end (V4)."""

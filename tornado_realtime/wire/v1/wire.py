@@ -20,6 +20,7 @@ from tornado_realtime.wire.commands import (
     Publish,
     ReadHistory,
     Refresh,
+    RefreshChannel,
     Reject,
     Subscribe,
     Unsubscribe,
@@ -124,14 +125,16 @@ class V1Wire(Wire):
     def subscribed(self, command: Subscribe, listing: Listing | None = None) -> bytes:
         """The confirmation; who asks for what it missed learns that nothing is kept (V4)."""
         recovery = () if command.since is None else (b'"recovered":false,"replay":0',)
-        return _frame("subscribed", command.id, command.channel, *recovery, *_listing(listing))
+        more = (*recovery, *_listing(listing), *_ttl(command.ttl))
+        return _frame("subscribed", command.id, command.channel, *more)
 
     def joined(self, command: Subscribe, start: Start, listing: Listing | None = None) -> bytes:
         """The confirmation on a stream: where it begins, and how much of the past comes first (V4)."""
         members = [b'"epoch":%b,"offset":%d' % _position(start.position)]
         if start.recovered is not None:
             members.append(b'"recovered":%b,"replay":%d' % (_bool(start.recovered), start.replay))
-        return _frame("subscribed", command.id, command.channel, *members, *_listing(listing))
+        more = (*members, *_listing(listing), *_ttl(command.ttl))
+        return _frame("subscribed", command.id, command.channel, *more)
 
     def history(self, command: ReadHistory, found: History, size_bytes: int) -> bytes:
         """What is kept of a stream (V4).
@@ -160,8 +163,11 @@ class V1Wire(Wire):
 
     def revoked(self, channel: str) -> bytes:
         """The news that a subscription is over that the client did not end (V4)."""
-        code, reason = codes.REVOKED
-        return _frame("unsubscribed", None, channel, b'"code":%d,"reason":%b' % (code, plain_quote(reason)))
+        return _ended(channel, *codes.REVOKED)
+
+    def lapsed(self, channel: str) -> bytes:
+        """The news that a subscription is over because its token has run out (V4)."""
+        return _ended(channel, *codes.LAPSED)
 
     def published(self, command: Publish, position: Position | None) -> bytes:
         """The confirmation that the broker took a publication."""
@@ -172,9 +178,10 @@ class V1Wire(Wire):
         """The answer to a client's ping."""
         return _frame("pong", command.id)
 
-    def refreshed(self, command: Refresh, ttl: int | None) -> bytes:
-        """The confirmation that a login lasts longer now."""
-        return _frame("refreshed", command.id, None, *_ttl(ttl))
+    def refreshed(self, command: Refresh | RefreshChannel, ttl: int | None) -> bytes:
+        """The confirmation that a login, or a subscription, lasts longer now."""
+        channel = command.channel if isinstance(command, RefreshChannel) else None
+        return _frame("refreshed", command.id, channel, *_ttl(ttl))
 
     def denied(self, command: ChannelCommand, why: Denial) -> bytes:
         """The error that refuses a command."""
@@ -288,10 +295,6 @@ def _token(asked: Asked) -> str:
     return asked.text("token") or ""
 
 
-def _not_available(asked: Asked) -> Command:
-    return _rejected(codes.NOT_AVAILABLE, asked)
-
-
 def _ping(asked: Asked) -> Command:
     return Ping(asked.id)
 
@@ -305,9 +308,11 @@ def _refresh(asked: Asked) -> Command:
     token = asked.text("token")
     if token is None:
         return _rejected(codes.INVALID, asked)
+    if not token:
+        return _rejected(codes.NO_TOKEN, asked)
     if asked.channel:
-        return _not_available(asked)
-    return Refresh(token, asked.id) if token else _rejected(codes.NO_TOKEN, asked)
+        return RefreshChannel(asked.channel, token, asked.id)
+    return Refresh(token, asked.id)
 
 
 _Reading = Callable[[Asked], Command]
@@ -335,6 +340,11 @@ def _frame(kind: str, name: Id | None = None, channel: str | None = None, *more:
     if channel is not None:
         members.append(b'"channel":%b' % plain_quote(channel))
     return text_frame(b"{%b}" % b",".join((*members, *more)))
+
+
+def _ended(channel: str, code: int, reason: str) -> bytes:
+    """The end of a subscription that the client did not end."""
+    return _frame("unsubscribed", None, channel, b'"code":%d,"reason":%b' % (code, plain_quote(reason)))
 
 
 def _error(fault: Fault, name: Id | None, channel: str | None, after: int | None = None) -> bytes:
