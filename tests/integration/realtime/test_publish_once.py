@@ -8,28 +8,25 @@ from typing import Any
 
 import pytest
 
-from tests.support.keyed_broker import KeyedBroker
 from tests.support.rawhttp import Answered
 from tests.support.realtime_world import TunedRealtime, World, serving
 from tests.support.v1_world import open_v1
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerUnavailableError, InvalidPublicationError
 from tornado_realtime.publication import Position, Publication, Taken
+from tornado_realtime.realtime import Realtime
 
 PATH = "/internal/broadcast"
 FORM, JSON = "Content-Type: application/x-www-form-urlencoded", "Content-Type: application/json"
 ACCEPT, KEY = "Accept: application/json", "Idempotency-Key: k"
-ALL_MAY: dict[str, Any] = {"*": {"subscribe": "anyone", "publish": "anyone"}}
+MAY: dict[str, Any] = {"subscribe": "anyone", "publish": "anyone"}
+ALL_MAY = {"*": MAY, "stream*": {**MAY, "history": [100, "1m"]}}
 HELLO = b"channel=news&message=hello"
 
 
-class Instance(TunedRealtime):
-    broker = KeyedBroker
-
-
-def instance(**options: Any) -> Instance:
+def instance(kind: type[Realtime] = Realtime, **options: Any) -> Realtime:
     options.setdefault("authenticate", lambda request: "u1")
-    return Instance(channel=ALL_MAY, **options)
+    return kind(channel=ALL_MAY, **options)
 
 
 async def send(world: World, body: bytes | dict[str, Any], *fields: str) -> Answered:
@@ -82,7 +79,7 @@ def test_the_same_key_is_published_once(body: bytes | dict[str, Any], fields: li
 
 
 def test_a_batch_that_was_taken_in_part_is_completed_by_the_same_request() -> None:
-    class Breaking(KeyedBroker):
+    class Breaking(MemoryBroker):
         """Goes away after three publications, once."""
 
         left = 3
@@ -97,11 +94,11 @@ def test_a_batch_that_was_taken_in_part_is_completed_by_the_same_request() -> No
             type(self).left = 100
             raise BrokerUnavailableError("no answer in time", outcome="unknown")
 
-    class Broken(Instance):
+    class Broken(TunedRealtime):
         broker = Breaking
 
     async def main() -> None:
-        async with serving(Broken(authenticate=lambda request: "u1", channel=ALL_MAY)) as world:
+        async with serving(instance(Broken)) as world:
             client = await world.open("news")
             batch = {"batch": [{"channel": "news", "message": number} for number in range(5)], "key": "k"}
             answered = await send(world, batch)
@@ -127,7 +124,7 @@ def test_who_has_no_key_is_told_what_another_try_may_do() -> None:
         broker = Doubtful
 
     async def main() -> None:
-        async with serving(Doubting(authenticate=lambda request: "u1", channel=ALL_MAY)) as world:
+        async with serving(instance(Doubting)) as world:
             for body in (HELLO, {"channel": "news", "message": "hello"}):
                 reason = json.loads((await send(world, body)).body)["reason"]
                 assert reason.endswith("the same request may publish it twice, as it has no Idempotency-Key")
@@ -171,11 +168,12 @@ def test_clients_keep_their_keys_to_themselves() -> None:
     async def main() -> None:
         users = iter(["eve", "ada", "ada", "bob"])
         async with serving(instance(authenticate=lambda request: next(users))) as world:
-            listener = await open_v1(world, "stream")
+            listener = await open_v1(world)
+            epoch = (await listener.ask("subscribe", channel="stream"))["epoch"]
             for payload, offset in ((1, 1), (2, 1), (3, 2)):
                 author = await open_v1(world)
                 said = await author.ask("publish", id=1, channel="stream", payload=payload, key="k")
-                expected = {"type": "published", "id": 1, "channel": "stream", "epoch": "e1"}
+                expected = {"type": "published", "id": 1, "channel": "stream", "epoch": epoch}
                 assert said == {**expected, "offset": offset}
             assert (await send(world, b"channel=stream&message=4&key=k")).status == 202
             assert [(await listener.hear())["payload"] for _ in range(3)] == [1, 3, 4]
@@ -216,12 +214,13 @@ def test_receipts_tell_positions() -> None:
     async def main() -> None:
         async with serving(instance()) as world:
             first = await receipt(world, b"channel=stream&message=1&key=k")
-            assert (first["epoch"], first["offset"]) == ("e1", 1)
+            epoch = first["epoch"]
+            assert first["offset"] == 1
             again = await receipt(world, b"channel=stream&message=1&key=k")
-            assert (again["epoch"], again["offset"], again["repeated"]) == ("e1", 1, 1)
+            assert (again["epoch"], again["offset"], again["repeated"]) == (epoch, 1, 1)
             found = await receipt(world, {"channels": ["stream", "plain", "streams"], "message": 1})
-            positions = [{"epoch": "e1", "offset": 2}, None, {"epoch": "e1", "offset": 1}]
-            assert found["positions"] == positions
+            assert [place and place["offset"] for place in found["positions"]] == [2, None, 1]
+            assert found["positions"][0]["epoch"] == epoch
             assert "positions" not in await receipt(world, {"channels": ["plain"], "message": 1})
             assert "epoch" not in await receipt(world, b"channel=plain&message=1")
 
@@ -233,15 +232,16 @@ def test_in_python() -> None:
         async with serving(instance()) as world:
             client, realtime = await world.open("stream"), world.realtime
             assert await realtime.publish("plain", "1") is None
-            for _ in range(2):
-                assert await realtime.publish("stream", "1", key="k") == Position("e1", 1)
+            place = await realtime.publish("stream", "1", key="k")
+            assert place is not None and place.offset == 1
+            assert await realtime.publish("stream", "1", key="k") == place
             # The same key as in a request over HTTP.
             assert (await receipt(world, b"channel=stream&message=1", KEY))["repeated"] == 1
 
             def work() -> Position | None:
                 return realtime.publish_threadsafe("stream", "2", key="l").result(5)
 
-            assert await asyncio.to_thread(work) == Position("e1", 2)
+            assert await asyncio.to_thread(work) == Position(place.epoch, 2)
             assert [await client.text() for _ in range(2)] == [b"1", b"2"]
             wrongs: tuple[dict[str, Any], ...] = (
                 {"key": "\n"},
