@@ -30,6 +30,7 @@ def make_broker(settings: Settings) -> Broker:
         traits=traits_of(settings),
         interop=settings.interop,
         replicas=settings.replicas,
+        presence_lease=settings.presence_lease,
     )
 
 

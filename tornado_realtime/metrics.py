@@ -42,6 +42,8 @@ _HELP: Mapping[str, str] = {
     "keys_forgotten": "Keys of publications that were forgotten too early, as there were too many.",
     "outages": "Times that a server of the broker was away.",
     "probes_late": "Probes that did not come back in time from the broker: this node may have been deaf.",
+    "leases_lost": "Times that this node was taken for dead, or Redis forgot it; its users entered again.",
+    "nodes_reaped": "Dead nodes whose users this node took off the lists of who is present.",
     "broker_ready": "1 if publications can be made and heard now, else 0.",
     "probe_seconds": "What the last probe took, to the broker and back; 0 without a driver that needs one.",
     "clients_disconnected": "Connections closed because the application disconnected their user.",
@@ -134,6 +136,8 @@ class BrokerCounters:
     keys_forgotten: int = 0
     outages: int = 0
     probes_late: int = 0
+    leases_lost: int = 0
+    nodes_reaped: int = 0
 
 
 Gauge = Callable[[], float]

@@ -117,13 +117,12 @@ class Channel:
         audience[connection] = None
 
     def discard(self, connection: Connection) -> None:
-        """Unsubscribe ``connection``, subscribed or not."""
+        """Unsubscribe ``connection``, subscribed or not; it may have been told of who comes before it was."""
         audience = self.audiences.get(connection.wire)
-        if audience is None or connection not in audience:
-            return
-        del audience[connection]
-        if not audience:
-            del self.audiences[connection.wire]
+        if audience is not None and connection in audience:
+            del audience[connection]
+            if not audience:
+                del self.audiences[connection.wire]
         for job in self.jobs:
             job.left.add(connection)
 

@@ -191,6 +191,10 @@ class Presence:
         if listing is None or not room.roster.is_sure:
             room.unlisted.add(connection)
             return None
+        return self._completed(listing, connection, channel, room)
+
+    def _completed(self, listing: Listing, connection: Connection, channel: str, room: _Room) -> Listing:
+        """A listing with the connection's own user, whose coming it is not told."""
         own = self._attendance.find(channel, connection.user)
         if listing.members is None or own is None or room.roster.knows(own.user):
             return listing
@@ -204,7 +208,8 @@ class Presence:
             return None
         room = self._rooms.get(command.channel)
         listing = room.roster.listing if room is not None and room.roster.is_sure else None
-        if listing is not None and not listing.more and not command.after and not command.limit:
+        if room is not None and listing is not None and not (listing.more or command.after or command.limit):
+            listing = self._completed(listing, connection, command.channel, room)
             self._send(connection, command.channel, listing, command.id)
             return None
         limit = min(command.limit or limit, limit)
@@ -287,7 +292,7 @@ class Presence:
             self._stir(channel)
         if roster.is_sure and roster.listing is not None:
             for connection in room.unlisted:
-                self._send(connection, channel, roster.listing)
+                self._send(connection, channel, self._completed(roster.listing, connection, channel, room))
             room.unlisted.clear()
 
     # -- what is told ------------------------------------------------------------------------------
@@ -318,9 +323,18 @@ class Presence:
 
     def _tell_listing(self, channel: str, room: _Room) -> None:
         listing = room.roster.listing
-        if listing is not None:
-            room.unlisted.clear()
-            self._fanout.tell(channel, room.listeners, lambda wire: wire.listed(channel, listing))
+        if listing is None:
+            return
+        room.unlisted.clear()
+        apart = [
+            connection
+            for audience in room.listeners.values()
+            for connection in audience
+            if self._completed(listing, connection, channel, room) is not listing
+        ]
+        self._fanout.tell(channel, room.listeners, lambda wire: wire.listed(channel, listing), apart)
+        for connection in apart:
+            self._send(connection, channel, self._completed(listing, connection, channel, room))
 
     def _count(self, channel: str, room: _Room) -> None:
         """Tell how many are there, but not too often: now, or with a beat."""

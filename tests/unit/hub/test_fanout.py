@@ -428,3 +428,29 @@ def test_a_mark_is_for_those_who_were_there_and_costs_nothing_where_no_wire_tell
     (late,) = world.crowd("news", 1, TellingWire())
     world.settle()
     assert (told.got, late.got) == ([b"missed on news"], [])
+
+
+# -- what some are told --------------------------------------------------------------------------
+
+
+def test_some_are_told_something_in_its_place(world: World) -> None:
+    one, two, three = world.crowd("news", 3)
+    world.deliver("news", b"1")
+    world.fanout.tell("news", {RAW: {one: None, two: None}}, lambda wire: text_frame(b"told"), but=[two])
+    world.fanout.tell("news", {RAW: {one: None}}, lambda wire: None)
+    world.deliver("news", b"2")
+    world.settle()
+    assert (one.got, two.got, three.got) == ([b"1", b"told", b"2"], [b"1", b"2"], [b"1", b"2"])
+    world.fanout.tell("chat", {RAW: {one: None}}, lambda wire: text_frame(b"told"))
+    assert not world.callbacks
+
+
+def test_who_leaves_is_told_nothing_more_even_if_it_was_not_in_yet(world: World) -> None:
+    """As a client that comes in step with a stream: it listens to who is there before it is subscribed."""
+    world.crowd("news", 1)
+    comer = Subscriber()
+    world.fanout.hold("news")
+    world.fanout.tell("news", {RAW: {comer: None}}, lambda wire: text_frame(b"told"))
+    world.fanout.unsubscribe(comer, "news")
+    world.settle()
+    assert comer.got == []

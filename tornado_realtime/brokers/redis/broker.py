@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from tornado_realtime.brokers.base import Broker, Health, Sink
-from tornado_realtime.brokers.redis import asks
+from tornado_realtime.brokers.redis import asks, rollcall
 from tornado_realtime.brokers.redis.address import parse_address
 from tornado_realtime.brokers.redis.asks import parse_taken
 from tornado_realtime.brokers.redis.cluster import Cluster
@@ -18,6 +18,7 @@ from tornado_realtime.brokers.redis.names import (
     stream_topic,
     topic_of,
 )
+from tornado_realtime.brokers.redis.presence import RedisPresence
 from tornado_realtime.brokers.redis.publisher import Ask, Parcel, answered, plainly
 from tornado_realtime.brokers.redis.shard import Carrier, Ends, Shard
 from tornado_realtime.brokers.redis.signed import is_text, pack, unpack
@@ -53,6 +54,7 @@ class RedisBroker(Broker):
         replicas: How many replicas must have a publication on a stream before it is taken, so that what was
             taken outlives the primary; 0 says that the server itself loses nothing in a restart. None: what
             was taken may be lost in a restart or a failover, and a new epoch begins that leads nowhere back.
+        presence_lease: Seconds after which a node that does not say that it lives is dead.
 
     Raises:
         ConfigError: ``address`` cannot be read, or names a file that is not there; without a place,
@@ -68,6 +70,7 @@ class RedisBroker(Broker):
         traits: TraitsTable = NO_TRAITS,
         interop: bool = False,
         replicas: int | None = None,
+        presence_lease: float = 10.0,
     ) -> None:
         super().__init__(traits)
         self._publish_timeout = publish_timeout
@@ -78,7 +81,16 @@ class RedisBroker(Broker):
         name = self.node_id.encode()
         own = {NODE_PREFIX + name: self._told, NODES_TOPIC: self._told}
         readable = self._readable if traits.keeps_history else None
-        ends = Ends(self._receive, self._missed, PROBE_PREFIX + name, self.counters, readable)
+        scripts = rollcall.LOADS if traits.has_presence else ()
+        ends = Ends(
+            self._receive,
+            self._missed,
+            PROBE_PREFIX + name,
+            self.counters,
+            readable,
+            scripts,
+            self._relinked,
+        )
         found = parse_address(address)
         found.check_files()
         make = Shard if found.scheme.form == "server" else Cluster
@@ -91,6 +103,8 @@ class RedisBroker(Broker):
             patience=publish_timeout,
             lasting=replicas is not None,
         )
+        self._roll = RedisPresence(self.node_id, presence_lease, self._ask, self._carrier, self.counters)
+        self.presence = self._roll
 
     async def start(self, sink: Sink) -> None:
         """Begin to deliver to ``sink``; wait for the first dial, ``publish_timeout`` at most.
@@ -201,6 +215,12 @@ class RedisBroker(Broker):
         if not self._closed:
             self._streams.unfollow(channel)  # first: see heads
             self._carrier.remove(channel)
+
+    async def _ask(self, topic: bytes, ask: Ask) -> object:
+        return await self._send(topic, b"", ask)
+
+    def _relinked(self) -> None:
+        self._roll.relinked()
 
     async def _send(self, topic: bytes, data: bytes, ask: Ask = plainly, replicas: int = 0) -> object:
         self._check_open()

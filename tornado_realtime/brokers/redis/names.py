@@ -43,6 +43,22 @@ def stream_key_of(channel: str, key: str) -> bytes:
     return b"realtime2:k:%d:{=%s}:%s" % (len(name), name, key.encode())
 
 
+def presence_topic(channel: str) -> bytes:
+    """Where it is published who comes and goes on ``channel``."""
+    return b"realtime2:p:{=%s}" % channel.encode()
+
+
+def presence_keys(channel: str) -> tuple[bytes, bytes, bytes]:
+    """Who is present on ``channel``: the members, their order, and the version of the list."""
+    tag = b"{=%s}" % channel.encode()
+    return b"realtime2:pm:" + tag, b"realtime2:po:" + tag, b"realtime2:pv:" + tag
+
+
+def presence_key_of(channel: str, node: str) -> bytes:
+    """Which of them are on one node, whose name has no braces."""
+    return b"realtime2:pn:%s:{=%s}" % (node.encode(), channel.encode())
+
+
 def plain_key_of(channel: str, key: str) -> bytes:
     """The same for a plain channel: in the slot of its topic."""
     name = channel.encode()

@@ -31,6 +31,8 @@ class Ends:
         probe: Where this node's probes travel, or how the names of such topics begin.
         counters: Where to count.
         readable: Called when streams can be read again; None where there are none.
+        scripts: What connections to publish over begin with, beyond what publishing needs.
+        relinked: Called when there is a new one of those.
     """
 
     receive: Callable[[str, bytes], None]
@@ -38,6 +40,8 @@ class Ends:
     probe: bytes
     counters: BrokerCounters
     readable: Callable[[], None] | None = None
+    scripts: tuple[Command, ...] = ()
+    relinked: Callable[[], None] = lambda: None
 
 
 class Carrier(Protocol):
@@ -115,7 +119,7 @@ class Shard:
         self._timing = timing
         self._worry = worry
         self.publisher = Publisher(
-            lambda: self._ready(Publisher.name),
+            self._can_publish,
             lambda parcel: self.subscriber.examine(parcel),
             dialect,
             self._lost,
@@ -149,9 +153,9 @@ class Shard:
         """What is done over connections of its own, and what each of those begins with."""
         yield self.subscriber, ()
         if self._ends.readable is None:
-            yield self.publisher, (ONCE.load,)
+            yield self.publisher, (ONCE.load, *self._ends.scripts)
         else:
-            yield self.publisher, (WHO, ONCE.load, APPEND.load)
+            yield self.publisher, (WHO, ONCE.load, APPEND.load, *self._ends.scripts)
             yield self.reader, (WHO, READ.load)
 
     def start(self) -> None:
@@ -245,6 +249,10 @@ class Shard:
             return Line(address, self._timing.dial, prelude)
 
         return Link(session, dial, self._timing, self._outage, self._found)
+
+    def _can_publish(self) -> None:
+        self._ready(Publisher.name)
+        self._ends.relinked()
 
     def _can_read(self) -> None:
         self._ready(Reader.name)

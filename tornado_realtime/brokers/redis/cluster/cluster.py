@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN_FIRST = 0.03
 LOOK_AGAIN_LAST = 0.5
 
-NO_KEYS = "history, and publishing under a key, need Redis 7 in a cluster"
+NO_KEYS = "history, presence, and publishing under a key, need Redis 7 in a cluster"
 
 Key = tuple[Place, bool]  # a primary, and whether its channels are sharded
 
