@@ -27,11 +27,13 @@ class QuestionError(ValueError):
 
     Attributes:
         status: HTTP status of the answer.
+        more: What the answer says beside the reason.
     """
 
-    def __init__(self, reason: str, status: int = 400) -> None:
+    def __init__(self, reason: str, status: int = 400, **more: object) -> None:
         super().__init__(reason)
         self.status = status
+        self.more = more
 
 
 class Query:
@@ -61,13 +63,24 @@ class Query:
         """The value of ``name``; empty when it is missing."""
         return self._values.get(name, "")
 
-    def size(self, name: str) -> int:
-        """A number of entries, from 1 to MOST_ENTRIES; DEFAULT_ENTRIES when it is missing.
+    def flag(self, name: str) -> bool:
+        """Whether ``name`` is true; when it is missing it is not.
+
+        Raises:
+            QuestionError: It is neither true nor false.
+        """
+        text = self._values.get(name, "false")
+        if text not in ("true", "false"):
+            raise QuestionError(f"{name} must be true or false")
+        return text == "true"
+
+    def size(self, name: str, default: int = DEFAULT_ENTRIES) -> int:
+        """A number of entries, from 1 to MOST_ENTRIES; ``default`` when it is missing.
 
         Raises:
             QuestionError: It is something else.
         """
-        text = self._values.get(name, str(DEFAULT_ENTRIES))
+        text = self._values.get(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MOST_ENTRIES):
             raise QuestionError(f"{name} must be a whole number from 1 to {MOST_ENTRIES}")
         return int(text)
@@ -98,7 +111,7 @@ class AskingHandler(InternalHandler):
         try:
             found = await self.found(rest)
         except QuestionError as error:
-            self.refuse_with_reason(error.status, {"reason": str(error)})
+            self.refuse_with_reason(error.status, {"reason": str(error), **error.more})
         except BrokerError as error:
             self._unavailable(error)
         self.set_header("Content-Type", "application/json")

@@ -18,7 +18,10 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "protocol.md").read_text(
 CONSOLES = re.findall(r"^```console\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 SECRET = "s3cret"
 # What is new with each start, whatever its digits.
-NAMES = re.compile(r'(?<="node":")[0-9a-f]{16}(?=")|(?<="client":")[A-Za-z0-9_-]{12}(?=")')
+NAMES = re.compile(
+    r'(?<="node":")[0-9a-f]{16}(?=")|(?<="client":")[A-Za-z0-9_-]{12}(?=")|(?<="time":)[0-9]{13}(?=[,}])'
+    r'|(?<="epoch":")[A-Za-z0-9_-]+(?=")|(?<="next":")[A-Za-z0-9_-]+(?=:[0-9]+")'
+)
 
 
 def steps(text: str) -> Iterator[tuple[str, str]]:
@@ -49,7 +52,7 @@ def test_what_is_asked_is_answered(text: str) -> None:
         instance = realtime(
             authenticate=lambda request: "ada@example.com",
             broadcast_secret=SECRET,
-            channel={"chat*": {"presence": "on"}},
+            channel={"chat*": {"presence": "on"}, "orders": {"history": [100, "1h"]}},
         )
         async with serving(instance) as world:
             await world.open("chat", "chat.eu")

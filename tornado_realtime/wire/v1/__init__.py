@@ -10,6 +10,6 @@ docs/realtime-v1.md is what they keep to; V1 to V8 are its sections.
 """
 
 from tornado_realtime.wire.v1.codes import Fault
-from tornado_realtime.wire.v1.wire import MESSAGE_BYTES, V1, V1Wire, Welcome
+from tornado_realtime.wire.v1.wire import MESSAGE_BYTES, V1, V1Wire, Welcome, past
 
-__all__ = ["MESSAGE_BYTES", "V1", "Fault", "V1Wire", "Welcome"]
+__all__ = ["MESSAGE_BYTES", "V1", "Fault", "V1Wire", "Welcome", "past"]

@@ -65,6 +65,19 @@ class Welcome:
     session: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is told of a stream (V4).
+
+    Attributes:
+        text: Members of a JSON object.
+        last: Where the last of it stands, if there is more behind it.
+    """
+
+    text: bytes
+    last: Position | None
+
+
 class V1Wire(Wire):
     """JSON both ways; every request that has an id is answered, and every error has a code."""
 
@@ -142,20 +155,9 @@ class V1Wire(Wire):
         Args:
             command: What the client asked.
             found: The answer.
-            size_bytes: How long it may be; of what is longer, whole items are left out at the end, but not
-                the first.
+            size_bytes: See ``past``.
         """
-        items: list[bytes] = []
-        for publication in found.items:
-            item = _item(publication)
-            size_bytes -= len(item) + 1
-            if size_bytes < 0 and items:
-                break
-            items.append(item)
-        where = b'"epoch":%b,"offset":%d' % _position(found.position)
-        more = _bool(found.more or len(items) < len(found.items))
-        text = b'"items":[%b],"more":%b' % (b",".join(items), more)
-        return _frame("history", command.id, command.channel, where, text)
+        return _frame("history", command.id, command.channel, past(found, size_bytes).text)
 
     def unsubscribed(self, command: Unsubscribe) -> bytes:
         """The confirmation, sent even when the client had not subscribed."""
@@ -367,6 +369,27 @@ def _payload(publication: Publication) -> tuple[bytes, bytes]:
 
 def _offset(publication: Publication) -> bytes:
     return b"" if publication.position is None else b',"offset":%d' % publication.position.offset
+
+
+def past(found: History, size_bytes: int) -> Past:
+    """What is kept of a stream, as it is told.
+
+    Args:
+        found: What was read.
+        size_bytes: How long it may be; of what is longer, whole items are left out at the end, but not the
+            first.
+    """
+    items: list[bytes] = []
+    for publication in found.items:
+        item = _item(publication)
+        size_bytes -= len(item) + 1
+        if size_bytes < 0 and items:
+            break
+        items.append(item)
+    has_more = found.more or len(items) < len(found.items)
+    where = b'"epoch":%b,"offset":%d' % _position(found.position)
+    text = b'%b,"items":[%b],"more":%b' % (where, b",".join(items), _bool(has_more))
+    return Past(text, found.items[len(items) - 1].position if has_more and items else None)
 
 
 def _item(publication: Publication) -> bytes:
