@@ -107,7 +107,7 @@ class SseHandler(EntranceHandler):
         newcomer = self.newcomer(door, user, address, EVENTS if wanted.channels else BARE_EVENTS)
         connection = self.answer_and_leave(door, self._head(newcomer.ticket.cookie), newcomer)
         if isinstance(connection, EventConnection):
-            connection.take(ids_of(wanted.channels))
+            connection.take(ids_of(wanted.channels, wanted.since))
             for channel in wanted.channels:
                 door.hub.received(connection, wanted.command(channel), is_text=True)
 

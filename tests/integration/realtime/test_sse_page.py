@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.realtime.test_v1_page import CADDYFILE, NAME
+from tests.integration.realtime.test_v1_page import CADDYFILE, EPOCH, NAME
 from tests.support.realtime_world import TunedRealtime, World, serving
 from tests.support.sse_world import EventStream, open_stream, post
 from tests.support.v1_world import token
@@ -31,6 +31,9 @@ class Play:
         self.login = f"Authorization: Bearer {token()}"
         self.stream: EventStream | None = None
         self.status = 0
+        history = world.hub.broker.history_now("log", None, 0)
+        assert history is not None
+        self.epoch = history.position.epoch
         self.closing: asyncio.Task[None] | None = None
 
     async def run(self, text: str) -> None:
@@ -55,11 +58,14 @@ class Play:
             assert 1500 <= int(retry[1]) <= 3000
             text = text.replace(retry[0], "retry: 1500")
         welcome = self.stream.welcome
-        return text.rstrip("\n").replace(welcome["session"], "<session>").replace(welcome["client"], NAME)
+        text = text.rstrip("\n").replace(welcome["session"], "<session>").replace(welcome["client"], NAME)
+        return text.replace(self.epoch, EPOCH)
 
     async def _step(self, kind: str, rest: str) -> None:
         if kind == "C" and rest.startswith("GET "):
-            self.stream = await open_stream(self.world, rest.removeprefix("GET "), self.login)
+            target, _, field = rest.removeprefix("GET ").partition(" ")
+            shown = [self.login, field.replace(EPOCH, self.epoch)] if field else [self.login]
+            self.stream = await open_stream(self.world, target, *shown)
         elif kind == "C":
             assert self.stream is not None
             message = rest.removeprefix("POST /sse ")
@@ -77,6 +83,9 @@ class Play:
     async def _happen(self, what: str, *words: str) -> None:
         if what == "publish":
             await self.world.realtime.publish(*words)
+        elif what == "cut":
+            assert self.stream is not None
+            self.stream.socket.close()
         else:
             assert what == "stop"
             self.closing = asyncio.create_task(self.world.realtime.close(timeout=5))

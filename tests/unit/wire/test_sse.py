@@ -128,6 +128,14 @@ def test_with_several_channels_each_id_says_where_all_of_them_stand() -> None:
         assert read_cursor(event.id) == {key_of(name): stood[name] for name in ("news", "sport")}
 
 
+def test_where_a_client_stood_is_where_it_stands_until_it_is_told_otherwise() -> None:
+    """Else whoever is cut off again, before all of its channels are confirmed, would lose those."""
+    stood = {key_of("news"): Position("n", 1), key_of("sport"): Position("s", 7), key_of("x"): NEWS}
+    ids = ids_of(["sport", "news"], stood)
+    first = ids.begin("news", Position("n", 5)).decode()
+    assert read_cursor(first) == {key_of("news"): Position("n", 5), key_of("sport"): Position("s", 7)}
+
+
 def test_what_has_no_place_leaves_the_last_id_as_it_was() -> None:
     for ids in (ids_of(["news", "sport"]), ids_of(["news"]).narrowed()):
         assert ids.is_own

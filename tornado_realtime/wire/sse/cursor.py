@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import quote, unquote
@@ -35,7 +35,11 @@ def key_of(channel: str) -> str:
 
 def place_of(channel: str, position: Position) -> bytes:
     """One place of an id; the id of an event on a stream with one channel."""
-    return f"{key_of(channel)}:{quote(position.epoch, safe='')}:{position.offset}".encode()
+    return _place(key_of(channel), position)
+
+
+def _place(key: str, position: Position) -> bytes:
+    return f"{key}:{quote(position.epoch, safe='')}:{position.offset}".encode()
 
 
 def read_cursor(text: str) -> dict[str, Position] | None:
@@ -92,7 +96,7 @@ class OneId(Ids):
 
     def narrowed(self) -> Ids:
         """See Ids."""
-        return ManyIds([self._key])
+        return ManyIds([self._key], {})
 
 
 @lru_cache(maxsize=1024)
@@ -106,13 +110,16 @@ class ManyIds(Ids):
 
     Args:
         keys: Short names of the channels.
+        since: Where the client stood, by short names: so it still stands until it is told otherwise.
     """
 
     __slots__ = ("_places",)
     is_own = True
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._places: dict[bytes, bytes] = {key.encode(): b"" for key in keys}
+    def __init__(self, keys: Iterable[str], since: Mapping[str, Position]) -> None:
+        self._places: dict[bytes, bytes] = {
+            key.encode(): _place(key, since[key]) if key in since else b"" for key in keys
+        }
 
     def completed(self, event: bytes) -> bytes:
         """See Ids; the event of a channel without a place loses its id, and the client keeps its last one."""
@@ -134,8 +141,13 @@ class ManyIds(Ids):
         return b",".join(filter(None, self._places.values()))
 
 
-def ids_of(channels: Sequence[str]) -> Ids:
-    """Those of a stream that is opened for ``channels``."""
+def ids_of(channels: Sequence[str], since: Mapping[str, Position] | None = None) -> Ids:
+    """Those of a stream.
+
+    Args:
+        channels: For which it is opened.
+        since: Where its client stood, by short names; None if it stood nowhere, or that cannot be read.
+    """
     if not channels:
         return NO_IDS
-    return one_id(channels[0]) if len(channels) == 1 else ManyIds(map(key_of, channels))
+    return one_id(channels[0]) if len(channels) == 1 else ManyIds(map(key_of, channels), since or {})
