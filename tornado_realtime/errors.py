@@ -20,6 +20,12 @@
     │   └── BrokerClosedError       publishing after close
     ├── ListenError               an address that cannot be listened on (server only)
     ├── BenchError                a measurement that could not be made (bench only)
+    ├── ClientError               a client of a server (tornado_realtime.client)
+    │   ├── ConnectError            the server cannot be reached, or is none
+    │   ├── ConnectRefusedError     it does not let this client in: carries the HTTP status
+    │   ├── RequestError            it answered with an error: carries its code
+    │   ├── NoAnswerError           the answer did not come in time: perhaps it was done
+    │   └── DisconnectedError       it ended the connection for good: carries the close code
     ├── ConnectionClosedError     writing to a connection that is closing or closed
     └── HandlerError              a step of a site's chain failed with an HTTP status (site only)
         └── GatewayError            PHP or another upstream did not answer properly
@@ -195,6 +201,72 @@ class ListenError(RealtimeError):
 
 class BenchError(RealtimeError):
     """A measurement that could not be made, or does not count."""
+
+
+class ClientError(RealtimeError):
+    """Something that a client of a server was asked for cannot be done."""
+
+
+class ConnectError(ClientError):
+    """The server cannot be reached, or what answers there is none."""
+
+
+class ConnectRefusedError(ClientError):
+    """The server does not let this client in.
+
+    Args:
+        status: HTTP status: 401 for the login, 403 for the origin, 429 and 503 where there is no room.
+        reason: The server's words.
+        url: Whose.
+        retry_after: Seconds after which it is worth to try again; 0 if the server did not say.
+    """
+
+    def __init__(self, status: int, reason: str, url: str, retry_after: float = 0.0) -> None:
+        super().__init__(f"{url} answered {status} {reason}".rstrip())
+        self.status = status
+        self.reason = reason
+        self.url = url
+        self.retry_after = retry_after
+
+
+class RequestError(ClientError):
+    """The server answered a request with an error, or ended a subscription.
+
+    Args:
+        code: What it is (docs/realtime-v1.md V7, and V4 for subscriptions that ended).
+        reason: The server's words.
+        channel: About which; empty for none.
+        retry: Whether the same request may succeed later.
+        after: Seconds after which that is worth a try; 0 if the server did not say.
+    """
+
+    def __init__(
+        self, code: int, reason: str, channel: str = "", *, retry: bool = False, after: float = 0.0
+    ) -> None:
+        super().__init__(f"{reason} ({code})" + (f" on channel {channel}" if channel else ""))
+        self.code = code
+        self.reason = reason
+        self.channel = channel
+        self.retry = retry
+        self.after = after
+
+
+class NoAnswerError(ClientError):
+    """The answer did not come in time: what was asked for may have been done, or not."""
+
+
+class DisconnectedError(ClientError):
+    """The server ended the connection and does not want this client back.
+
+    Args:
+        code: Of its close frame (docs/realtime-v1.md V8).
+        reason: The server's words.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"the server ended the connection: {reason} ({code})")
+        self.code = code
+        self.reason = reason
 
 
 class ConnectionClosedError(RealtimeError):

@@ -16,6 +16,8 @@ from tornado_realtime.caddyfile import format_text, load
 from tornado_realtime.cli.bench import bench_arguments, run_bench
 from tornado_realtime.cli.envfile import load_envfile
 from tornado_realtime.cli.logs import set_up_logging
+from tornado_realtime.cli.publish import publish_arguments, run_publish
+from tornado_realtime.cli.subscribe import run_subscribe, subscribe_arguments
 from tornado_realtime.errors import ConfigError, RealtimeError
 from tornado_realtime.server import run_server, validate_config
 from tornado_realtime.site.adapter import adapt
@@ -204,6 +206,8 @@ VERBS = (
     ),
     Verb("adapt", "print what a configuration means as JSON", _adapt_arguments, _adapt),
     Verb("fmt", "print a configuration in the usual layout", _fmt_arguments, _fmt),
+    Verb("subscribe", "print what is published on channels, as it comes", subscribe_arguments, run_subscribe),
+    Verb("publish", "publish a message on a channel", publish_arguments, run_publish),
     Verb("bench", "measure what a running server carries, on this machine", bench_arguments, run_bench),
     Verb("version", "print the version and exit", lambda _parser: None, _version),
 )

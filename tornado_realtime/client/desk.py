@@ -1,0 +1,137 @@
+"""The channels of a client: who iterates over which, what is asked about them, and what the answers mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from tornado_realtime.client.requests import Frame, error_from
+from tornado_realtime.errors import RequestError
+
+if TYPE_CHECKING:
+    from tornado_realtime.client.channel import Channel
+    from tornado_realtime.client.subscription import Subscription
+
+# Seconds after which a subscription is tried again that the server could not decide about.
+RETRY_SECONDS = 1.0
+
+
+class _Entry:
+    """One channel at the desk."""
+
+    __slots__ = ("asked", "channel", "confirmed", "subscription", "timer")
+
+    def __init__(self, channel: Channel, subscription: Subscription) -> None:
+        self.channel = channel
+        self.subscription = subscription
+        self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.asked = 0
+        self.timer: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        """Try no more."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.confirmed.cancel()
+
+
+class Desk:
+    """Takes every message about a channel.
+
+    Args:
+        send: Sends a message; nothing happens while there is no connection.
+        ids: For requests, never the same twice.
+    """
+
+    def __init__(self, send: Callable[[Frame], None], ids: Iterator[int]) -> None:
+        self._send = send
+        self._ids = ids
+        self._entries: dict[str, _Entry] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    async def begin(self, subscription: Subscription) -> None:
+        """Subscribe, and wait until every channel is confirmed.
+
+        Raises:
+            RequestError: One was refused; then none of them is subscribed any more.
+        """
+        entries = [_Entry(channel, subscription) for channel in subscription.channels]
+        self._entries |= {entry.channel.name: entry for entry in entries}
+        for entry in entries:
+            self._ask(entry)
+        try:
+            for entry in entries:
+                await entry.confirmed
+        except BaseException:
+            self.end(subscription)
+            raise
+
+    def end(self, subscription: Subscription) -> None:
+        """Unsubscribe. Idempotent."""
+        for channel in subscription.channels:
+            entry = self._entries.get(channel.name)
+            if entry is not None and entry.subscription is subscription:
+                del self._entries[channel.name]
+                entry.stop()
+                self._send({"action": "unsubscribe", "channel": channel.name})
+
+    def again(self) -> None:
+        """There is a new connection: subscribe to everything, from where it stands."""
+        for entry in self._entries.values():
+            self._ask(entry)
+
+    def fail(self, error: Exception) -> None:
+        """It is over for good."""
+        for entry in list(self._entries.values()):
+            self._fail(entry, error)
+
+    async def take(self, frame: Frame) -> None:
+        """A message came; it may be about a channel, or not."""
+        entry = self._entries.get(frame.get("channel", ""))
+        if entry is None:
+            return
+        kind = frame.get("type")
+        if "id" not in frame:
+            await self._happened(entry, frame)
+        elif frame["id"] == entry.asked and kind == "subscribed":
+            await self._confirmed(entry, frame)
+        elif frame["id"] == entry.asked and kind == "error":
+            self._refused(entry, error_from(frame))
+
+    def _ask(self, entry: _Entry) -> None:
+        entry.asked = next(self._ids)
+        self._send({**entry.channel.request(), "id": entry.asked})
+
+    async def _confirmed(self, entry: _Entry, frame: Frame) -> None:
+        for event in entry.channel.confirmed(frame):
+            await entry.subscription.put(event)
+        if not entry.confirmed.done():
+            entry.confirmed.set_result(None)
+
+    async def _happened(self, entry: _Entry, frame: Frame) -> None:
+        was_live = entry.channel.is_live
+        events, has_to_catch_up = entry.channel.take(frame)
+        for event in events:
+            await entry.subscription.put(event)
+        if has_to_catch_up:
+            self._ask(entry)
+        elif was_live and not entry.channel.is_live:
+            reason = frame.get("reason", "unsubscribed")
+            self._fail(entry, RequestError(frame.get("code", 0), reason, entry.channel.name))
+
+    def _refused(self, entry: _Entry, error: RequestError) -> None:
+        if error.retry:
+            loop = asyncio.get_running_loop()
+            entry.timer = loop.call_later(error.after or RETRY_SECONDS, self._ask, entry)
+        else:
+            self._fail(entry, error)
+
+    def _fail(self, entry: _Entry, error: Exception) -> None:
+        if not entry.confirmed.done():
+            entry.confirmed.set_exception(error)
+            entry.confirmed.exception()  # somebody waits for it, or for another one
+        entry.subscription.fail(error)
+        self.end(entry.subscription)
