@@ -37,6 +37,7 @@ _HELP: Mapping[str, str] = {
     "clients_flooding": "Clients closed because they sent more than they may.",
     "publications_rejected": "Publications of this node that the broker did not take.",
     "publications_unknown": "Publications of this node that the broker may or may not have taken.",
+    "publications_repaired": "Publications on streams that were read because they were not heard in time.",
     "publications_unreadable": "Publications of other programs that were dropped: empty, or not UTF-8.",
     "streams_evicted": "Channels whose history was dropped because all of them took too much memory.",
     "keys_forgotten": "Keys of publications that were forgotten too early, as there were too many.",
@@ -132,6 +133,7 @@ class BrokerCounters:
     publications_rejected: int = 0
     publications_unknown: int = 0
     publications_unreadable: int = 0
+    publications_repaired: int = 0
     streams_evicted: int = 0
     keys_forgotten: int = 0
     outages: int = 0

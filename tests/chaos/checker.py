@@ -1,7 +1,8 @@
 """The verdict on a history. Pure: the same history always gets the same one.
 
-The rule for plain channels: nothing arrives twice or out of order, nothing is lost outside the
-interruptions that the nodes themselves marked, nothing is acknowledged while Redis was away, nothing that
+On channels with a history nothing is lost at all, whatever a node marks: neither for who stays connected, nor
+for who recovers. The rule for plain channels: nothing arrives twice or out of order, nothing is lost outside
+the interruptions that the nodes themselves marked, nothing is acknowledged while Redis was away, nothing that
 was rejected arrives, and every request gets an answer. An unknown publication may arrive or not, at any
 time, but once; so it has no part in order and loss.
 """
@@ -58,6 +59,7 @@ class Verdict:
         delivered: Messages that clients got, those of every client counted.
         lost: Acknowledged messages that a client missed, inside marked interruptions or not.
         late: Unknown publications that arrived.
+        recovered: Messages that clients got by asking for what they missed.
         recovery: Seconds from the end of the fault until everybody heard everybody; None if that never was.
         marked: The longest marked interruption of each node.
         red: Seconds from the beginning of the first deafness until ``/ready`` said so, the slowest node's.
@@ -68,6 +70,7 @@ class Verdict:
     delivered: int = 0
     lost: int = 0
     late: int = 0
+    recovered: int = 0
     recovery: float | None = None
     marked: dict[str, float] = field(default_factory=dict)
     red: float | None = None
@@ -82,6 +85,7 @@ def judge(history: History, limits: Limits) -> Verdict:
     """Look at everything."""
     sendings = {sending.message: sending for sending in history.sendings}
     verdict = Verdict(Counter(sending.outcome for sending in history.sendings))
+    verdict.recovered = history.recovered
     heard = {message for message, _ in history.deliveries()}
     verdict.delivered = sum(len(hearing.heard) for hearing in history.hearings)
     verdict.late = sum(
@@ -99,7 +103,10 @@ def judge(history: History, limits: Limits) -> Verdict:
         verdict.findings += _duplicates(client, hearings)
         verdict.findings += _ghosts(client, hearings, sendings)
         verdict.findings += _disorder(client, hearings, sendings)
-        for miss in _misses(client, hearings, sendings):
+        for miss in _misses(client, hearings, sendings, history.streams):
+            if miss.sending.message.channel in history.streams:
+                verdict.findings.append(Finding("stream loss", miss.text))
+                continue
             verdict.lost += 1
             if not any(span.concerns(miss.node) and miss.falls_into(span) for span in history.marks):
                 verdict.findings.append(Finding("loss", miss.text))
@@ -212,15 +219,21 @@ class _Miss:
         return f"{self.client} at {self.node} missed {name}, which {self.sending.node} had acknowledged"
 
 
-def _misses(client: str, hearings: list[Hearing], sendings: dict[Message, Sending]) -> Iterator[_Miss]:
+def _misses(
+    client: str, hearings: list[Hearing], sendings: dict[Message, Sending], streams: frozenset[str]
+) -> Iterator[_Miss]:
     """What lies between things heard over one connection; or after the last one, if it is still open.
 
-    A client listens for certain from the first message of a channel that it hears.
+    A client listens for certain from the first message of a channel that it hears. On a stream all
+    connections are one to a client that recovers.
     """
     got = {message for hearing in hearings for message, _ in hearing.heard}
     taken = _by_channel(sending for sending in sendings.values() if sending.outcome == "acknowledged")
+    bounds: dict[str, tuple[float, float]] = {}
     for hearing in hearings:
-        bounds: dict[str, tuple[float, float]] = {}
+        bounds = {
+            channel: span for channel, span in bounds.items() if hearing.recovers and channel in streams
+        }
         for message, at in hearing.heard:
             start = bounds[message.channel][0] if message.channel in bounds else at
             until = sendings[message].at if message in sendings else at
@@ -331,6 +344,7 @@ KINDS: tuple[str, ...] = (
     "no run",
     "no effect",
     "loss",
+    "stream loss",
     "duplicate",
     "disorder",
     "ghost",

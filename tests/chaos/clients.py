@@ -1,18 +1,26 @@
-"""Clients listen to every channel and write down what they get; who loses its node goes to another one."""
+"""Clients listen to every channel and write down what they get; who loses its node goes to another one.
+
+Most speak no subprotocol: they get what their node gives them. Others speak ``realtime.v1.json``, and ask for
+what they missed on channels with a history.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.typing import Subprotocol
 
 from tests.chaos.history import Hearing, Message
 
 RETRY = 0.2
+V1 = Subprotocol("realtime.v1.json")
 FOREIGN = "/"  # how a message begins that no author wrote
 
 
@@ -26,6 +34,8 @@ class Client:
         cookie: Its login.
         note: Takes every hearing when it begins.
     """
+
+    subprotocols: tuple[Subprotocol, ...] = ()
 
     def __init__(
         self,
@@ -52,6 +62,7 @@ class Client:
                     f"ws://127.0.0.1:{self._ports[node]}/ws",
                     additional_headers={"Cookie": self._cookie},
                     compression=None,
+                    subprotocols=self.subprotocols or None,
                     ping_interval=None,
                     open_timeout=5.0,
                     close_timeout=0.5,
@@ -62,19 +73,120 @@ class Client:
             await asyncio.sleep(RETRY)
 
     async def _hear(self, node: str, connection: ClientConnection) -> None:
-        hearing = Hearing(self.name, node)
-        self.newest = {}
-        self._note(hearing)
+        hearing = self._begin(node)
         try:
             for channel in self._channels:
-                await connection.send(f'{{"action":"subscribe","channel":"{channel}"}}')
+                await connection.send(self._wish(channel))
             async for text in connection:
-                if str(text).startswith(FOREIGN):
-                    continue
-                message = Message.parse(str(text))
-                hearing.heard.append((message, time.time()))
-                self.newest[message.channel, message.author] = message.number
+                await self._take(hearing, connection, str(text))
             hearing.closed = time.time()
         except WebSocketException:
             hearing.closed = time.time()
             raise
+
+    def _begin(self, node: str) -> Hearing:
+        hearing = Hearing(self.name, node)
+        self.newest = {}
+        self._note(hearing)
+        return hearing
+
+    def _wish(self, channel: str) -> str:
+        return json.dumps({"action": "subscribe", "channel": channel})
+
+    async def _take(self, hearing: Hearing, connection: ClientConnection, text: str) -> None:
+        self._write_down(hearing, text)
+
+    def _write_down(self, hearing: Hearing, text: str) -> None:
+        if not text.startswith(FOREIGN):
+            message = Message.parse(text)
+            hearing.heard.append((message, time.time()))
+            self.newest[message.channel, message.author] = message.number
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a client is in one stream, and whether it waits to be told that."""
+
+    epoch: str = ""
+    offset: int = 0
+    is_asked: bool = False
+
+
+class RecoveringClient(Client):
+    """One that asks for what it missed, as docs/realtime-v1.md says that clients do.
+
+    Args:
+        streams: The channels with a history.
+        complain: Told when something cannot be had any more.
+        recovered: Told how many messages were.
+    """
+
+    subprotocols = (V1,)
+
+    def __init__(
+        self,
+        name: str,
+        ports: dict[str, int],
+        channels: Sequence[str],
+        cookie: str,
+        note: Callable[[Hearing], None],
+        *,
+        streams: frozenset[str],
+        complain: Callable[[str], None],
+        recovered: Callable[[int], None],
+    ) -> None:
+        super().__init__(name, ports, channels, cookie, note)
+        self._places = {channel: _Place() for channel in streams}
+        self._complain = complain
+        self._recovered = recovered
+
+    def _begin(self, node: str) -> Hearing:
+        newest = self.newest
+        hearing = super()._begin(node)
+        hearing.recovers = True
+        self.newest = {key: number for key, number in newest.items() if key[0] in self._places}
+        return hearing
+
+    def _wish(self, channel: str) -> str:
+        wish: dict[str, object] = {"action": "subscribe", "channel": channel, "id": channel}
+        if (place := self._places.get(channel)) is not None:
+            place.is_asked = True
+            if place.epoch:
+                wish["since"] = {"epoch": place.epoch, "offset": place.offset}
+        return json.dumps(wish)
+
+    async def _take(self, hearing: Hearing, connection: ClientConnection, text: str) -> None:
+        frame = json.loads(text)
+        place = self._places.get(frame.get("channel", ""))
+        match frame["type"], place:
+            case "ping", _:
+                await connection.send('{"action":"pong"}')
+            case "subscribed", _Place():
+                self._placed(place, frame)
+            case "epoch", _Place(is_asked=False):
+                place.epoch, place.offset = frame["epoch"], frame["offset"]
+            case "message", None:
+                self._write_down(hearing, frame["payload"])
+            case "message", _Place(is_asked=False) if "offset" not in frame:
+                self._write_down(hearing, frame["payload"])
+            case "message", _Place(is_asked=False) if frame["offset"] == place.offset + 1:
+                place.offset += 1
+                self._write_down(hearing, frame["payload"])
+            case (("message" | "gap"), _Place(is_asked=False)):
+                await connection.send(self._wish(frame["channel"]))
+            case "error", _ if frame.get("retry"):
+                await asyncio.sleep(RETRY)
+                await connection.send(self._wish(frame["channel"]))
+            case "error", _:
+                self._complain(f"{self.name} was told: {text}")
+
+    def _placed(self, place: _Place, frame: dict[str, object]) -> None:
+        """A subscription begins, or begins anew: what is replayed comes next."""
+        epoch, offset, replay = frame["epoch"], frame["offset"], frame.get("replay", 0)
+        assert isinstance(epoch, str)
+        assert isinstance(offset, int)
+        assert isinstance(replay, int)
+        if place.epoch and not frame.get("recovered"):
+            self._complain(f"{self.name} cannot go on at {place.epoch} {place.offset}: {json.dumps(frame)}")
+        self._recovered(replay)
+        place.epoch, place.offset, place.is_asked = epoch, offset - replay, False

@@ -142,7 +142,7 @@ async def pause_clients(world: World) -> None:
 async def half_open(world: World) -> None:
     """Both connections of a node stay open, and nothing comes through any more."""
     node = world.nodes[0]
-    assert _redis(world).proxies[0].swallow() >= 2
+    assert _redis(world).proxies[0].swallow() >= 3
     with world.deaf("its connections swallow everything", node):
         await world.hold()
 
@@ -294,22 +294,23 @@ async def _ask_for_a_switch(port: int) -> None:
 
 
 async def move_slots(world: World) -> None:
-    """Slots of two channels move to other primaries while messages flow."""
+    """Slots of two channels and a stream move to other primaries while messages flow."""
     assert isinstance(world.topology, Clustered)
     cluster = world.topology.cluster
-    first, second, third, _ = cluster.nodes
-    await asyncio.to_thread(cluster.move, [world.topology.slot("room-3")], first, second)
-    await world.hold(0.5)
-    await asyncio.to_thread(cluster.move, [world.topology.slot("room-0")], third, first)
-    await world.hold(0.5)
+    for channel in ("room-3", "log-0", "room-0"):
+        slot = world.topology.slot(channel)
+        source = cluster.owner(slot)
+        target = cluster.nodes[(cluster.nodes.index(source) + 1) % 3]
+        await asyncio.to_thread(cluster.move, [slot], source, target)
+        await world.hold(0.3)
 
 
 async def kill_clustered(world: World) -> None:
     """``kill -9`` of a primary; its replica takes over, and it comes back as a replica."""
     assert isinstance(world.topology, Clustered)
     cluster = world.topology.cluster
-    old, new = cluster.nodes[0], cluster.nodes[-1]
-    slots = {channel: world.topology.slot(channel) for channel in world.channels}
+    old, new = cluster.nodes[0], cluster.nodes[3]
+    slots = {channel: world.topology.slot(channel) for channel in (*world.channels, *world.history.streams)}
     hit = [channel for channel, slot in slots.items() if cluster.owner(slot) is old]
     assert hit, slots
     old.server.kill()

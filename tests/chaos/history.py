@@ -58,12 +58,14 @@ class Hearing:
         node: To whom.
         heard: Messages with the time of each.
         closed: When it ended; None while it is open.
+        recovers: Whether on streams it goes on where the client's last one was.
     """
 
     client: str
     node: str
     heard: list[tuple[Message, float]] = field(default_factory=list)
     closed: float | None = None
+    recovers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class History:
         began: When the fault began.
         restored: When it was over.
         complaints: What the nodes did that no fault excuses, such as a traceback.
+        streams: The channels with a history.
+        recovered: How many messages clients got by asking for what they missed.
     """
 
     sendings: list[Sending] = field(default_factory=list)
@@ -131,6 +135,8 @@ class History:
     began: float = 0.0
     restored: float = 0.0
     complaints: list[str] = field(default_factory=list)
+    streams: frozenset[str] = frozenset()
+    recovered: int = 0
 
     def clients(self) -> dict[str, list[Hearing]]:
         """The connections of each client, oldest first."""

@@ -35,12 +35,17 @@ _SITE = """http://127.0.0.1:{port} {{
 			wire raw
 			driver redis
 			redis_address {address}
+			channel {streams} {{
+				history 100000 10m 64MiB
+			}}
+			send_queue 20000 32MiB
 			{options}
 		}}
 	}}
 	respond "ok"
 }}
 """
+STREAMS = "log-"  # how channels with a history begin
 _LINE = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{3})Z (\w+) +(.*)$")
 _MARK = re.compile(r"publications of the last (\d+\.\d) s may have been missed on \d+ channels")
 _COMPLAINTS = ("Traceback", "Task exception was never retrieved", "Warning:")
@@ -80,7 +85,9 @@ class Node:
         self.port = free_port()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        text = _SITE.format(port=self.port, secret=login.secret, address=address, options=options)
+        text = _SITE.format(
+            port=self.port, secret=login.secret, address=address, options=options, streams=STREAMS + "*"
+        )
         folder.mkdir(parents=True)
         (folder / "Caddyfile").write_text(text, encoding="utf-8")
 

@@ -8,14 +8,25 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+from tests.chaos.nodes import STREAMS
 from tests.chaos.proxy import Proxy
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_sentinels import Sentinels
 from tests.support.redis_server import RedisServer, free_port
+from tornado_realtime.brokers.redis.names import stream_topic, topic_of
+
+# A server that is killed has everything that it acknowledged when it is started again.
+LASTING = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 class Topology(ABC):
-    """What carries publications between the nodes."""
+    """What carries publications between the nodes.
+
+    Attributes:
+        replicas: How many must have what is published on streams; so nothing that was acknowledged is lost.
+    """
+
+    replicas = 0
 
     @abstractmethod
     async def start(self) -> None:
@@ -52,7 +63,7 @@ class Single(Topology):
 
     def __init__(self, folder: Path, nodes: int, *, proxied: bool = False, password: str = "") -> None:
         folder.mkdir(parents=True)
-        self.server = RedisServer(folder, password=password)
+        self.server = RedisServer(folder, password=password, options=LASTING)
         self.proxies = [Proxy(self.server.port) for _ in range(nodes if proxied else 0)]
         self._password = password
 
@@ -83,6 +94,8 @@ class Single(Topology):
 class Watched(Topology):
     """A primary, which everybody reaches through a proxy, and a replica under three Sentinels."""
 
+    replicas = 1
+
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         front = free_port()
@@ -105,11 +118,13 @@ class Watched(Topology):
 
 
 class Clustered(Topology):
-    """A cluster of three primaries, the first of which has a replica."""
+    """A cluster of three primaries, each of which has a replica."""
+
+    replicas = 1
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
-        self.cluster = RedisCluster(folder, replicas=1)
+        self.cluster = RedisCluster(folder, replicas=3)
 
     async def start(self) -> None:
         """See Topology."""
@@ -121,7 +136,8 @@ class Clustered(Topology):
 
     def slot(self, channel: str) -> int:
         """Where a channel lies."""
-        return int(self.cluster.ask(self.cluster.nodes[0], "CLUSTER", "KEYSLOT", f"realtime:{channel}")[1:])
+        topic = (stream_topic(channel) if channel.startswith(STREAMS) else topic_of(channel)).decode()
+        return int(self.cluster.ask(self.cluster.nodes[0], "CLUSTER", "KEYSLOT", topic)[1:])
 
     async def stop(self) -> None:
         """See Topology."""

@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 
 from tests.chaos.authors import Author, Pace
-from tests.chaos.clients import Client
+from tests.chaos.clients import Client, RecoveringClient
 from tests.chaos.history import History, Probe, Sending, Span
-from tests.chaos.nodes import Login, Node
+from tests.chaos.nodes import STREAMS, Login, Node
 from tests.chaos.probes import watch
 from tests.chaos.redis import Topology
 
@@ -30,14 +30,16 @@ class Size:
 
     Attributes:
         nodes: Servers.
-        channels: Each client listens to all of them.
+        channels: Plain ones; each client listens to all of them.
+        streams: Channels with a history, likewise.
         authors: For each channel.
-        clients: For each node.
+        clients: For each node, besides one that recovers.
         pace: Of each author.
     """
 
     nodes: int = 2
     channels: int = 4
+    streams: int = 2
     authors: int = 2
     clients: int = 2
     pace: Pace = CALM
@@ -88,14 +90,20 @@ class World:
         self.tempo = tempo
         self.random = Random(seed)
         login = Login.make()
-        options = f"canary {tempo.canary:g}s\n\t\t\tpublish_timeout {tempo.publish_timeout:g}s"
+        replicas = f"replicas {topology.replicas}"
+        options = (
+            f"canary {tempo.canary:g}s\n\t\t\tpublish_timeout {tempo.publish_timeout:g}s\n\t\t\t{replicas}"
+        )
         self.nodes = [
             Node(f"node-{number}", folder / f"node-{number}", topology.address(number), login, options)
             for number in range(size.nodes)
         ]
         self._say = say
         ports = {node.name: node.port for node in self.nodes}
-        self.channels = channels = [f"room-{number}" for number in range(size.channels)]
+        self.channels = [f"room-{number}" for number in range(size.channels)]
+        streams = [f"{STREAMS}{number}" for number in range(size.streams)]
+        self.history.streams = frozenset(streams)
+        channels = [*self.channels, *streams]
         self._authors = [
             Author(
                 channel,
@@ -108,7 +116,7 @@ class World:
             for channel in channels
             for number in range(size.authors)
         ]
-        self._clients = [
+        self._clients: list[Client] = [
             Client(
                 f"client-{number}{letter}",
                 _rotated(ports, number),
@@ -118,6 +126,19 @@ class World:
             )
             for number in range(size.nodes)
             for letter in "abcdefgh"[: size.clients]
+        ]
+        self._clients += [
+            RecoveringClient(
+                f"client-{number}-v1",
+                _rotated(ports, number),
+                channels,
+                login.cookie,
+                self.history.hearings.append,
+                streams=self.history.streams,
+                complain=self.history.complaints.append,
+                recovered=self._recovered,
+            )
+            for number in range(size.nodes)
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._writing: list[asyncio.Task[None]] = []
@@ -202,6 +223,9 @@ class World:
         self.history.sendings.append(sending)
         if sending.outcome == "acknowledged":
             self._taken[sending.node] = sending.at
+
+    def _recovered(self, count: int) -> None:
+        self.history.recovered += count
 
     def _asked(self, probe: Probe) -> None:
         self.history.probes.append(probe)

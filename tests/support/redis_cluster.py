@@ -59,11 +59,12 @@ class Node:
 
 
 class RedisCluster:
-    """Some primaries with equal shares of the slots, and replicas of the first of them.
+    """Some primaries with equal shares of the slots, and replicas of them.
 
     Args:
         folder: Each node gets a folder in it.
-        primaries, replicas, idle: How many; an idle node is a primary without slots.
+        primaries, replicas, idle: How many; replicas follow the primaries in turn, an idle node is a primary
+            without slots.
         sharded: Whether the servers know ``SSUBSCRIBE``, as Redis does from version 7 on.
         password: What all of them want.
         certificate: Certificate and key files; with them all speak TLS only, among themselves, too.
@@ -86,8 +87,8 @@ class RedisCluster:
         for number in range(primaries):
             first, last = SLOTS * number // primaries, SLOTS * (number + 1) // primaries - 1
             self._add(folder, sharded).first, self.nodes[-1].last = first, last
-        for _ in range(replicas):
-            self._add(folder, sharded).master = self.nodes[0].name
+        for number in range(replicas):
+            self._add(folder, sharded).master = self.nodes[number % primaries].name
         for _ in range(idle):
             self._add(folder, sharded)
         for node in self.nodes:
@@ -146,8 +147,16 @@ class RedisCluster:
             number = str(slot)
             self.ask(target, "CLUSTER", "SETSLOT", number, "IMPORTING", source.name)
             self.ask(source, "CLUSTER", "SETSLOT", number, "MIGRATING", target.name)
+            while keys := self._keys(source, number):
+                place = ("127.0.0.1", str(target.server.port), "", "0", "5000")
+                login = ("AUTH", self.password) if self.password else ()
+                self.ask(source, "MIGRATE", *place, *login, "KEYS", *keys)
             self.ask(target, "CLUSTER", "SETSLOT", number, "NODE", target.name)
             self.ask(source, "CLUSTER", "SETSLOT", number, "NODE", target.name)
+
+    def _keys(self, node: Node, slot: str) -> list[str]:
+        answer = self.ask(node, "CLUSTER", "GETKEYSINSLOT", slot, "100").decode().split("\r\n")
+        return answer[2::2]
 
     def ask(self, node: Node, *words: str) -> bytes:
         """Send one command to one node.

@@ -115,6 +115,7 @@ def test_what_was_published_meanwhile_is_delivered_page_by_page(shared_redis: Re
             assert len(it.sink.got) == 1
             await it.mend()
             await it.sink.wait_for(1 + len(messages))
+            assert it.node.counters.publications_repaired == len(messages)
             await publish(it.other, stream, "after")
             await it.sink.wait_for(2 + len(messages))
             assert it.sink.data == [text.encode() for text in ("before", *messages, "after")]

@@ -96,6 +96,33 @@ def lose_at_a_node_without_marks(history: History) -> None:
     history.marks = history.marks[1:]
 
 
+def stream(history: History) -> None:
+    """The channel has a history, and alice recovers."""
+    history.streams = frozenset({"news"})
+    for hearing in history.hearings:
+        hearing.recovers = hearing.client == "alice"
+
+
+def lose_on_a_stream(history: History) -> None:
+    stream(history)
+    lose(history)
+
+
+def lose_on_a_stream_in_a_mark(history: History) -> None:
+    stream(history)
+    lose_in_a_mark(history)
+
+
+def lose_on_a_stream_between_connections(history: History) -> None:
+    hang_up_and_come_back(history)
+    stream(history)
+
+
+def repeat_on_a_stream_over_another_connection(history: History) -> None:
+    repeat_over_another_connection(history)
+    stream(history)
+
+
 def repeat(history: History) -> None:
     alice(history).insert(7, alice(history)[6])
 
@@ -209,7 +236,11 @@ def complain(history: History) -> None:
         (lose_the_last, "loss"),
         (lose_before_a_hang_up, "loss"),
         (lose_at_a_node_without_marks, "loss"),
+        (lose_on_a_stream, "stream loss"),
+        (lose_on_a_stream_in_a_mark, "stream loss"),
+        (lose_on_a_stream_between_connections, "stream loss"),
         (repeat, "duplicate"),
+        (repeat_on_a_stream_over_another_connection, "duplicate"),
         (repeat_over_another_connection, "duplicate"),
         (repeat_an_unknown, "duplicate"),
         (swap, "disorder"),
@@ -284,9 +315,23 @@ def be_deaf_for_a_moment(history: History) -> None:
     history.deaf.append(Span(25.0, 26.0, "node-0", "its line was cut"))
 
 
+def recover_over_another_connection(history: History) -> None:
+    history.hearings[0].closed = 25.0
+    history.hearings[0].heard, rest = alice(history)[:15], alice(history)[15:]
+    history.hearings.append(Hearing("alice", "node-1", rest))
+    stream(history)
+
+
+def come_back_to_a_stream_without_asking(history: History) -> None:
+    hang_up_and_come_back(history)
+    history.streams = frozenset({"news"})
+
+
 @pytest.mark.parametrize(
     "event",
     [
+        recover_over_another_connection,
+        come_back_to_a_stream_without_asking,
         lose_in_a_mark,
         hear_an_unknown_late,
         miss_an_unknown,
@@ -310,6 +355,14 @@ def test_losses_in_marks_and_late_unknowns_are_counted() -> None:
     hear_an_unknown_late(history)
     verdict = judge(history, LIMITS)
     assert (verdict.lost, verdict.late) == (1, 1)
+
+
+def test_a_loss_on_a_stream_is_not_counted_among_those_that_may_be() -> None:
+    history = good()
+    lose_on_a_stream_in_a_mark(history)
+    history.recovered = 3
+    verdict = judge(history, LIMITS)
+    assert (verdict.lost, verdict.count("stream loss"), verdict.recovered) == (0, 1, 3)
 
 
 def test_where_nothing_is_interrupted_nothing_may_be_marked() -> None:

@@ -100,6 +100,7 @@ class RedisBroker(Broker):
             self._deliver,
             self._lost,
             self._unreadable,
+            self.counters,
             patience=publish_timeout,
             lasting=replicas is not None,
         )

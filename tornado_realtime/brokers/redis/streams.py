@@ -16,6 +16,7 @@ from tornado_realtime.brokers.redis.names import stream_topic, topic_of
 from tornado_realtime.brokers.redis.publisher import Ask, Parcel, answered
 from tornado_realtime.brokers.redis.shard import Carrier
 from tornado_realtime.errors import BrokerUnavailableError
+from tornado_realtime.metrics import BrokerCounters
 from tornado_realtime.publication import Gap, History, Last, Position, Publication
 from tornado_realtime.traits import Retention
 
@@ -66,6 +67,7 @@ class Streams:
         deliver: Takes what followers deliver.
         missed: Is told on which channels something is not to be had any more.
         unreadable: Is told that a message on a channel could not be read.
+        counters: Where to count.
         patience: Seconds that an answer may take.
         lasting: See ``asks.read``.
     """
@@ -76,6 +78,7 @@ class Streams:
         deliver: Callable[[Publication], None],
         missed: Callable[[Gap], None],
         unreadable: Callable[[str], None],
+        counters: BrokerCounters,
         patience: float,
         *,
         lasting: bool = False,
@@ -84,6 +87,7 @@ class Streams:
         self._carrier = carrier
         self._deliver = deliver
         self._missed = missed
+        self._counters = counters
         self._patience = patience
         self._lasting = lasting
         self._ears: dict[str, _Ear] = {}
@@ -200,6 +204,7 @@ class Streams:
         finally:
             parcel.withdraw()
         if self._ears.get(ear.channel) is ear:
+            self._counters.publications_repaired += len(page.items)
             ear.turned(page)
 
     def _fail(self, error: BrokerUnavailableError) -> None:
