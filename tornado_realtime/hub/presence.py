@@ -195,7 +195,7 @@ class Presence:
 
     def _completed(self, listing: Listing, connection: Connection, channel: str, room: _Room) -> Listing:
         """A listing with the connection's own user, whose coming it is not told."""
-        own = self._attendance.find(channel, connection.user)
+        own = self._attendance.find(channel, connection.user) if listing.members is not None else None
         if listing.members is None or own is None or room.roster.knows(own.user):
             return listing
         return Listing(listing.count + 1, with_member(listing.members, own))

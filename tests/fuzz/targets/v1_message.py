@@ -8,9 +8,11 @@ from typing import Any
 
 from tests.fuzz.targets.pieces import grown
 from tests.unit.wire.client_frames import server_payload
+from tornado_realtime.members import Listing
 from tornado_realtime.publication import History, Position, Publication, Sender
 from tornado_realtime.wire.base import Start
 from tornado_realtime.wire.commands import (
+    AskPresence,
     Command,
     Ping,
     Pong,
@@ -49,6 +51,8 @@ def _answers(command: Command) -> Iterable[bytes]:
             yield V1.history(command, History(HERE, (Publication(command.channel, b"1", HERE),)), 1)
         case Unsubscribe():
             yield V1.unsubscribed(command)
+        case AskPresence():
+            yield V1.present(command.channel, Listing(1, b"{}"), command.id)
         case Publish():
             yield V1.published(command, None)
             yield V1.encode(Publication(command.channel, command.data))
@@ -64,7 +68,7 @@ def _check_answer(answer: dict[str, Any], command: Command) -> None:
     wanted = getattr(command, "id", None)
     if answer["type"] != "message" and not isinstance(command, Reject):
         assert answer.get("id") == (str(wanted) if isinstance(wanted, int) else wanted)
-    if isinstance(command, Subscribe | Unsubscribe | Publish | ReadHistory):
+    if isinstance(command, Subscribe | Unsubscribe | Publish | ReadHistory | AskPresence):
         assert command.channel
         assert answer["channel"] == command.channel
     if answer["type"] == "message":

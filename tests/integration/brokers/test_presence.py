@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -18,6 +20,7 @@ from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.brokers.redis import RedisBroker, Timing
 from tornado_realtime.brokers.redis.names import presence_topic
 from tornado_realtime.brokers.redis.presence import RedisPresence
+from tornado_realtime.brokers.redis.publisher import Ask
 from tornado_realtime.channels import parse_pattern
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.members import Change, Member, Roll
@@ -352,5 +355,43 @@ def test_thousands_are_said_in_few_steps(shared_redis: RedisServer) -> None:
             assert next(one.store._steps) <= 2_000 / 100 + 5
             roll = await eventually_read(two.store, "thousands", 10)
             assert (roll.count, len(roll.members), roll.more) == (2_000, 10, True)
+
+    run(scenario(), *brokers)
+
+
+def test_whatever_fails_is_said_again(shared_redis: RedisServer) -> None:
+    """Every third step fails, before Redis got it or after it did it."""
+    brokers = [on_redis(shared_redis.address) for _ in range(2)]
+    random = Random(7)
+
+    async def scenario() -> None:
+        one, two = [await Node(broker).start("fails") for broker in brokers]
+        assert isinstance(one.store, RedisPresence)
+        send = one.store._send
+
+        async def unreliable(topic: bytes, ask: Ask) -> object:
+            fate = random.randrange(6)
+            if fate == 0:
+                raise BrokerUnavailableError("it fails")
+            reply = await send(topic, ask)
+            if fate == 1:
+                raise BrokerUnavailableError("it fails", outcome="unknown")
+            return reply
+
+        one.store._send = unreliable
+        async with ended(one, two):
+            last: dict[str, int] = {}
+            for _ in range(200):
+                user, conns = f"u{random.randrange(5)}", random.randrange(3)
+                one.store.put("fails", Member(user, conns=conns))
+                last[user] = conns
+                await asyncio.sleep(0.002)
+            one.store._send = send
+            expected = {user: conns for user, conns in last.items() if conns}
+            await eventually(lambda: settled(two, "fails", expected))
+            # Nobody leaves who is not there.
+            for user in last:
+                told = [bool(conns) for name, conns in two.news if name == user]
+                assert all(was or is_there for was, is_there in pairwise([False, *told]))
 
     run(scenario(), *brokers)

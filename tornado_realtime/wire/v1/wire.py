@@ -248,9 +248,8 @@ class V1Wire(Wire):
 
 
 def _subscribe(asked: Asked) -> Command:
-    presence = asked.flag("presence", False)
-    if presence is None:
-        return _rejected(codes.INVALID, asked)
+    # What is neither is as false: clients of the older wires may mean anything by it.
+    presence = asked.flag("presence", False) is True
     try:
         return Subscribe(asked.channel, _token(asked), asked.id, asked.since(), presence)
     except ValueError:
