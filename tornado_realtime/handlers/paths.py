@@ -41,5 +41,5 @@ def rest_behind(path: str, target: str) -> str:
     """
     place = 0
     for _ in path.encode():
-        place += 3 if target[place] == "%" else 1
+        place += 3 if target[place : place + 1] == "%" else 1
     return target[place:]

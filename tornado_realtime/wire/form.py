@@ -17,7 +17,7 @@ from tornado_realtime.wire.publish_request import PublishRequest, checked_client
 from tornado_realtime.wire.receipt import Wish, wish
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-"""The media type of a body that ``publication_from_form`` reads."""
+"""The media type of a body that ``request_from_form`` reads."""
 
 _MOST_FIELDS = 10_000
 _LONGEST_NAME_BYTES = 64
@@ -61,8 +61,10 @@ def parse_form(body: bytes, query: bytes = b"") -> Form:
     return Form(_values(body, query))
 
 
-def publication_from_form(body: bytes | None, query: bytes, max_publication_size: int) -> Publication:
-    """The publication that a form's fields ``channel`` and ``message`` make.
+def request_from_form(body: bytes | None, query: bytes, max_publication_size: int) -> PublishRequest:
+    """What a form asks for by its fields ``channel``, ``message``, ``key`` and ``exclude``.
+
+    What it says of a receipt, ``wish_from_form`` reads.
 
     Args:
         body: What was posted as ``FORM_TYPE``; None when it was something else and so was not read.
@@ -71,14 +73,9 @@ def publication_from_form(body: bytes | None, query: bytes, max_publication_size
 
     Raises:
         InvalidPublicationError: If the form cannot be parsed, lacks a field, a field is not UTF-8, or no
-            channel can be called so.
+            channel, key or client can be called so.
         PublicationTooLargeError: If the message is above ``max_publication_size``.
     """
-    return request_from_form(body, query, max_publication_size).publications[0]
-
-
-def request_from_form(body: bytes | None, query: bytes, max_publication_size: int) -> PublishRequest:
-    """The same with what the fields ``key`` and ``exclude`` say; ``wish_from_form`` reads the others."""
     values = _values(body or b"", query)
     publication = _publication(values, max_publication_size)
     key, client = values.get(b"key"), values.get(b"exclude")

@@ -14,7 +14,7 @@ around its parts: digits, the order of names and equal names stay.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from json import JSONDecodeError
 from typing import Any
@@ -27,7 +27,7 @@ from tornado_realtime.wire.publish_request import NO_WISH, PublishRequest, check
 from tornado_realtime.wire.receipt import Wish, wish
 
 JSON_TYPE = "application/json"
-"""The media type of a body that ``publications_from_json`` reads."""
+"""The media type of a body that ``request_from_json`` reads."""
 MOST_PUBLICATIONS = 10_000
 """How many publications one body may make."""
 
@@ -35,11 +35,6 @@ _ENTRY_KEYS = frozenset({"channel", "channels", "message", "exclude"})
 _WISHES = ("wait", "timeout")
 _KEYS = _ENTRY_KEYS | {"batch", "key", *_WISHES}
 _SHOWN_SIZE = 64
-
-
-def publications_from_json(body: bytes, max_publication_size: int) -> Sequence[Publication]:
-    """The publications alone that a JSON body makes; see ``request_from_json``."""
-    return request_from_json(body, max_publication_size).publications
 
 
 def request_from_json(body: bytes, max_publication_size: int) -> PublishRequest:

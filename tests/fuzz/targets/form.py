@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from tests.fuzz.targets.pieces import grown
 from tornado_realtime.errors import PublishError
-from tornado_realtime.wire.form import media_type, publication_from_form
+from tornado_realtime.wire.form import media_type, request_from_form
 
 LIMIT = 200
 
@@ -26,19 +26,22 @@ def run(data: bytes) -> None:
         assert media_type(kind) == kind
     if (large := grown(data)) is not None:
         with suppress(PublishError):
-            publication_from_form(large, large, len(large))
+            request_from_form(large, large, len(large))
         with suppress(PublishError):
             media_type(large.decode("latin-1"))
 
 
 def _check_form(body: bytes, query: bytes) -> None:
     try:
-        publication = publication_from_form(body, query, LIMIT)
+        request = request_from_form(body, query, LIMIT)
     except PublishError:
         return
+    (publication,) = request.publications
     fields = _as_urllib_reads(query) | _as_urllib_reads(body)
     assert publication.channel == fields["channel"], "another channel than urllib reads"
     assert publication.data == fields["message"].encode(), "another message than urllib reads"
+    assert request.key == fields.get("key", ""), "another key than urllib reads"
+    assert publication.exclude == fields.get("exclude", ""), "another client than urllib reads"
     assert len(publication.channel.encode()) <= LIMIT
     assert len(publication.data) <= LIMIT
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from tests.fuzz.targets.pieces import grown
 from tornado_realtime.errors import PublishError
-from tornado_realtime.publication import Publication
-from tornado_realtime.wire.publish_json import MOST_PUBLICATIONS, publications_from_json
+from tornado_realtime.wire.publish_json import MOST_PUBLICATIONS, request_from_json
+from tornado_realtime.wire.publish_request import PublishRequest
 
 LIMIT = 200
 
@@ -18,30 +17,33 @@ LIMIT = 200
 def run(data: bytes) -> None:
     """Read one body."""
     try:
-        found = publications_from_json(data, LIMIT)
+        request = request_from_json(data, LIMIT)
     except PublishError as error:
         # It is an answer: one that cannot be written would become a 500.
         str(error).encode()
     else:
-        _check(data, found)
+        _check(data, request)
     if (large := grown(data)) is not None:
         with suppress(PublishError):
-            publications_from_json(large, len(large))
+            request_from_json(large, len(large))
         with suppress(PublishError):
-            publications_from_json(b'{"batch":[%b]}' % b",".join([data] * (len(large) // len(data))), LIMIT)
+            request_from_json(b'{"batch":[%b]}' % b",".join([data] * (len(large) // len(data))), LIMIT)
 
 
-def _check(data: bytes, found: Sequence[Publication]) -> None:
+def _check(data: bytes, request: PublishRequest) -> None:
+    found = request.publications
     body = as_json(data)
     entries = body.get("batch", [body])
+    assert request.key == body.get("key", "")
     wanted = [
-        (channel, entry["message"])
+        (channel, entry["message"], entry.get("exclude", ""))
         for entry in entries
         for channel in entry.get("channels", [entry.get("channel")])
     ]
     assert 0 < len(found) <= MOST_PUBLICATIONS
-    assert [publication.channel for publication in found] == [channel for channel, _ in wanted]
-    for publication, (_, message) in zip(found, wanted, strict=True):
+    assert [publication.channel for publication in found] == [channel for channel, *_ in wanted]
+    for publication, (_, message, exclude) in zip(found, wanted, strict=True):
+        assert publication.exclude == exclude
         assert len(publication.channel.encode()) <= LIMIT
         assert 0 < len(publication.data) <= LIMIT
         is_text = isinstance(message, Text)

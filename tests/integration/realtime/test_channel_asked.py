@@ -47,6 +47,37 @@ def test_who_is_present_a_page_at_a_time() -> None:
     asyncio.run(main())
 
 
+def test_who_is_present_on_two_nodes(redis: RedisServer) -> None:
+    async def main() -> None:
+        options: dict[str, Any] = {"channel": {"chat": {"presence": "on"}}, "presence_delay": "50ms"}
+        async with nodes_on(redis.address, authenticate=by_name, **options) as (one, two):
+            for world, user in ((one, "ada"), (two, "ada"), (one, "bob"), (two, "cleo")):
+                client = await come(world, user, "chat")
+
+            async def heard(count: int) -> None:
+                for world in (one, two):
+                    while (await presence(world))["count"] != count:
+                        await asyncio.sleep(0.01)
+
+            await asyncio.wait_for(heard(3), 5)
+            for world in (one, two):
+                found = await presence(world)
+                assert {user: told["conns"] for user, told in found["members"].items()} == {
+                    "ada": 2,
+                    "bob": 1,
+                    "cleo": 1,
+                }
+                page = await presence(world, "?limit=2&after=ada")
+                assert (list(page["members"]), "next" in page) == (["bob", "cleo"], False)
+            client.socket.vanish()
+            await asyncio.wait_for(heard(2), 5)
+            redis.kill()
+            await until(lambda: one.realtime.trouble)
+            assert "reason" in read(await one.ask(CHANNELS + "chat/presence"), 503)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("name", [*NAMES, "presence", "a/presence", "/presence"])
 def test_channels_of_any_name_can_be_asked_about(name: str) -> None:
     async def main() -> None:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from tornado_realtime.channels import BAD_NAME, NAME_BYTES
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError, PublishError
 from tornado_realtime.publication import Publication
-from tornado_realtime.wire.form import media_type, parse_form, publication_from_form
+from tornado_realtime.wire.form import media_type, parse_form, request_from_form
 
 LIMIT = 100
 
 
 def published(body: bytes | None, query: bytes = b"") -> Publication:
-    return publication_from_form(body, query, LIMIT)
+    return request_from_form(body, query, LIMIT).publications[0]
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tornado_realtime.channels import BAD_NAME
 from tornado_realtime.errors import InvalidPublicationError, PublicationTooLargeError, PublishError
 from tornado_realtime.publication import Publication
-from tornado_realtime.wire.publish_json import MOST_PUBLICATIONS, publications_from_json
+from tornado_realtime.wire.publish_json import MOST_PUBLICATIONS, request_from_json
 
 LIMIT = 1 << 20
 
 
 def read(body: str | bytes, limit: int = LIMIT) -> list[tuple[str, bytes]]:
     data = body.encode() if isinstance(body, str) else body
-    return [(made.channel, made.data) for made in publications_from_json(data, limit)]
+    return [(made.channel, made.data) for made in request_from_json(data, limit).publications]
 
 
 def entry(message: str, channel: str = "c") -> str:
@@ -83,7 +83,7 @@ def test_what_is_published(body: str, made: list[tuple[str, bytes]]) -> None:
 
 
 def test_channels_share_one_message() -> None:
-    one, two = publications_from_json(b'{"channels":["a","b"],"message":{"a":1}}', LIMIT)
+    one, two = request_from_json(b'{"channels":["a","b"],"message":{"a":1}}', LIMIT).publications
     assert one.data is two.data
     assert one == Publication("a", b'{"a":1}')
 
@@ -264,7 +264,7 @@ mutants = st.tuples(st.sampled_from([body for body, _ in RIGHT.values()]), st.in
 @example(b'{"batch":[{"channel":"c","message":[1]},{}]}')
 def test_anything_else_is_refused_in_words(body: bytes) -> None:
     try:
-        made = publications_from_json(body, 40)
+        made = request_from_json(body, 40).publications
     except PublishError as error:
         reason = str(error)
         assert reason.isprintable()
