@@ -63,7 +63,8 @@ export class Realtime extends Emitter {
   }
 
   async publish(channel, payload, { echo, token, key = freshKey(), signal } = {}) {
-    const { epoch, offset } = await this.#ask({ action: 'publish', channel, payload, echo, token, key }, { signal });
+    const message = { action: 'publish', channel, payload, echo, token, key };
+    const { epoch, offset } = await this.#ask(message, { signal, keep: 'login' });
     return { key, position: epoch ? { epoch, offset } : null };
   }
 
@@ -254,7 +255,7 @@ export class Realtime extends Emitter {
     clearTimeout(this.#watchdog);
     socket?.close(1000);
     for (const subscription of this.#subscriptions.values()) subscription._cut();
-    this.#requests.cut();
+    this.#requests.cut(this.welcome?.user);
   }
 
   #set(state, detail = {}) {

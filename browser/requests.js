@@ -8,8 +8,8 @@ export class Requests {
   #lastId = 0;
 
   /**
-   * `resolve` and `reject` are called in the turn of the answer, so before what comes after it. Without `keep` the
-   * question means nothing on another connection.
+   * `resolve` and `reject` are called in the turn of the answer, so before what comes after it. `keep` says whether it
+   * may be asked again on another connection: always, never, or, with 'login', only by somebody who has one.
    */
   add(message, { resolve, reject, keep = true, signal }) {
     const id = ++this.#lastId;
@@ -31,7 +31,10 @@ export class Requests {
     const request = this.#waiting.get(id);
     if (!request) return;
     if (new TextEncoder().encode(request.text).length > limit) this.fail(id, { error: 'limit exceeded', code: 106 });
-    else socket.send(request.text);
+    else {
+      request.wasSent = true;
+      socket.send(request.text);
+    }
   }
 
   answer(frame) {
@@ -43,10 +46,11 @@ export class Requests {
     this.#take(id)?.reject(new RealtimeError(frame));
   }
 
-  /** The connection is gone, and with it what was asked of it alone. */
-  cut() {
-    for (const [id, { keep }] of [...this.#waiting]) {
+  /** The connection is gone, and with it what was asked of it alone. Keys of visitors end with it (V5). */
+  cut(hasLogin) {
+    for (const [id, { keep, wasSent }] of [...this.#waiting]) {
       if (!keep) this.fail(id, { error: 'connection lost', retry: true });
+      else if (keep === 'login' && wasSent && !hasLogin) this.fail(id, { error: 'perhaps not published', code: 100 });
     }
   }
 

@@ -74,6 +74,7 @@ export class Subscription extends Emitter {
     const { type, code } = frame;
     if (type === 'message') this.#message(frame);
     else if (type === 'skipped') this.#isNext(frame);
+    else if (type === 'epoch') this.position = { epoch: frame.epoch, offset: frame.offset };
     else if (type === 'join' || type === 'leave') this.#moved(frame);
     else if (type === 'presence') this.#present(frame);
     else if (type === 'gap') this.#missed(frame);

@@ -135,8 +135,8 @@ class Requests {
   #lastId = 0;
 
   /**
-   * `resolve` and `reject` are called in the turn of the answer, so before what comes after it. Without `keep` the
-   * question means nothing on another connection.
+   * `resolve` and `reject` are called in the turn of the answer, so before what comes after it. `keep` says whether it
+   * may be asked again on another connection: always, never, or, with 'login', only by somebody who has one.
    */
   add(message, { resolve, reject, keep = true, signal }) {
     const id = ++this.#lastId;
@@ -158,7 +158,10 @@ class Requests {
     const request = this.#waiting.get(id);
     if (!request) return;
     if (new TextEncoder().encode(request.text).length > limit) this.fail(id, { error: 'limit exceeded', code: 106 });
-    else socket.send(request.text);
+    else {
+      request.wasSent = true;
+      socket.send(request.text);
+    }
   }
 
   answer(frame) {
@@ -170,10 +173,11 @@ class Requests {
     this.#take(id)?.reject(new RealtimeError(frame));
   }
 
-  /** The connection is gone, and with it what was asked of it alone. */
-  cut() {
-    for (const [id, { keep }] of [...this.#waiting]) {
+  /** The connection is gone, and with it what was asked of it alone. Keys of visitors end with it (V5). */
+  cut(hasLogin) {
+    for (const [id, { keep, wasSent }] of [...this.#waiting]) {
       if (!keep) this.fail(id, { error: 'connection lost', retry: true });
+      else if (keep === 'login' && wasSent && !hasLogin) this.fail(id, { error: 'perhaps not published', code: 100 });
     }
   }
 
@@ -346,6 +350,7 @@ class Subscription extends Emitter {
     const { type, code } = frame;
     if (type === 'message') this.#message(frame);
     else if (type === 'skipped') this.#isNext(frame);
+    else if (type === 'epoch') this.position = { epoch: frame.epoch, offset: frame.offset };
     else if (type === 'join' || type === 'leave') this.#moved(frame);
     else if (type === 'presence') this.#present(frame);
     else if (type === 'gap') this.#missed(frame);
@@ -523,7 +528,8 @@ export class Realtime extends Emitter {
   }
 
   async publish(channel, payload, { echo, token, key = freshKey(), signal } = {}) {
-    const { epoch, offset } = await this.#ask({ action: 'publish', channel, payload, echo, token, key }, { signal });
+    const message = { action: 'publish', channel, payload, echo, token, key };
+    const { epoch, offset } = await this.#ask(message, { signal, keep: 'login' });
     return { key, position: epoch ? { epoch, offset } : null };
   }
 
@@ -714,7 +720,7 @@ export class Realtime extends Emitter {
     clearTimeout(this.#watchdog);
     socket?.close(1000);
     for (const subscription of this.#subscriptions.values()) subscription._cut();
-    this.#requests.cut();
+    this.#requests.cut(this.welcome?.user);
   }
 
   #set(state, detail = {}) {

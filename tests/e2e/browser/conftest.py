@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 from playwright.sync_api import Browser
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from tests.support.cable import Cable
 from tests.support.chromium import chromium
@@ -20,6 +24,7 @@ from tests.support.pages import Page, browser_page, node_page
 from tests.support.php_app import free_port
 from tests.support.running import RunningServer, running
 
+V1 = Subprotocol("realtime.v1.json")
 SECRET = "a secret of at least thirty-two bytes"
 CADDYFILE = """
 :{port}
@@ -35,6 +40,13 @@ go_handler {{
 		subscribe anyone
 		publish anyone
 		history 1000 1h
+	}}
+	channel log-* {{
+		subscribe anyone
+		history 1000 1h
+	}}
+	channel other {{
+		subscribe anyone
 	}}
 	channel room {{
 		presence on
@@ -85,6 +97,21 @@ class Site:
             assert (answer.status, answer.read()) == (202, b"")
         connection.close()
 
+    @contextmanager
+    def witness(self, channel: str) -> Iterator[Callable[[], object]]:
+        """Somebody who listens where no cable is pulled; gives the next message."""
+        with connect(f"ws://127.0.0.1:{self.port}/ws", subprotocols=[V1]) as client:
+
+            def next_of(kind: str) -> dict[str, Any]:
+                while (frame := json.loads(client.recv(timeout=10)))["type"] != kind:
+                    pass
+                assert isinstance(frame, dict)
+                return frame
+
+            client.send(json.dumps({"action": "subscribe", "channel": channel}))
+            next_of("subscribed")
+            yield lambda: next_of("message")["payload"]
+
 
 def token(seconds: float, user: str = "ada") -> str:
     """A login for so long."""
@@ -117,24 +144,37 @@ def site(running_site: Site) -> Site:
     return running_site
 
 
+@pytest.fixture
+def log() -> str:
+    """A channel with a history, in which nothing is yet."""
+    return f"log-{secrets.token_hex(4)}"
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running_browser:
         yield running_browser
 
 
-NewPage = Callable[[], Page]
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[Site]:
+    """A site for one test that stops it."""
+    with serving(tmp_path) as found:
+        yield found
+
+
+NewPage = Callable[[Site], Page]
 
 
 @pytest.fixture(params=["node", "chromium"])
-def new_page(request: pytest.FixtureRequest, site: Site) -> Iterator[NewPage]:
-    """Makes pages, each with a client of its own, that come to the site over its cable."""
+def new_page(request: pytest.FixtureRequest) -> Iterator[NewPage]:
+    """Makes pages, each with a client of its own, that come to a site over its cable."""
     with ExitStack() as stack:
         if request.param == "node":
-            yield lambda: stack.enter_context(node_page(site.cable.port))
+            yield lambda site: stack.enter_context(node_page(site.cable.port))
         else:
             running_browser: Browser = request.getfixturevalue("browser")
-            yield lambda: stack.enter_context(_chromium_page(running_browser, site))
+            yield lambda site: stack.enter_context(_chromium_page(running_browser, site))
 
 
 @contextmanager

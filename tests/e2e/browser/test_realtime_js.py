@@ -18,10 +18,10 @@ def live(page: Page, channel: str = "chat", options: str = "{}", **login: object
 
 
 def test_one_publishes_and_the_other_hears_it(site: Site, new_page: NewPage) -> None:
-    ada, al = new_page(), new_page()
+    ada, al = new_page(site), new_page(site)
     live(ada, token=token(3600))
     live(al)
-    assert ada.evaluate("async () => (await rt.publish('chat', { text: 'hi é' })).position !== undefined")
+    assert ada.evaluate("async () => (await rt.publish('chat', { text: 'hi é' })).position.offset") > 0
     wait_until(al, "heard.length === 1")
     assert al.evaluate("() => heard") == [{"text": "hi é"}]
     wait_until(ada, "heard.length === 1")
@@ -31,7 +31,7 @@ def test_one_publishes_and_the_other_hears_it(site: Site, new_page: NewPage) -> 
 
 
 def test_what_may_not_be_is_an_error(site: Site, new_page: NewPage) -> None:
-    page = new_page()
+    page = new_page(site)
     live(page)
     refused = "(error) => [error instanceof RealtimeError, error.code, error.message]"
     assert page.evaluate(f"() => rt.publish('news', 1).catch({refused})") == [True, 103, "permission denied"]
@@ -43,7 +43,7 @@ def test_what_may_not_be_is_an_error(site: Site, new_page: NewPage) -> None:
 
 
 def test_who_is_there(site: Site, new_page: NewPage) -> None:
-    ada, al = new_page(), new_page()
+    ada, al = new_page(site), new_page(site)
     live(ada, "room", "{ presence: true }", token=token(3600, "ada"))
     wait_until(ada, "sub.members?.has('ada') && sub.count === 1")
     live(al, "room", "{ presence: true }", token=token(3600, "al"))
@@ -53,8 +53,75 @@ def test_who_is_there(site: Site, new_page: NewPage) -> None:
     wait_until(ada, "!sub.members.has('al') && told.join() === 'join,leave'")
 
 
+def test_nothing_is_missed_and_nothing_comes_twice(site: Site, new_page: NewPage, log: str) -> None:
+    """The network is cut and swallows by turns, while the application goes on publishing."""
+    page = new_page(site)
+    live(page, log)
+    for turn in range(3):
+        first = turn * 30
+        site.publish(log, *range(first, first + 10))
+        site.cable.cut()
+        site.publish(log, *range(first + 10, first + 20))
+        site.cable.plug()
+        site.publish(log, *range(first + 20, first + 30))
+        page.evaluate("() => rt.connect()")
+        wait_until(page, f"heard.length >= {first + 30} && sub.state === 'live'")
+    site.publish(log, "end")
+    wait_until(page, "heard.at(-1) === 'end'")
+    assert page.evaluate("() => heard") == [*range(90), "end"]
+    assert set(page.evaluate("() => told")) == {"recovered"}
+
+
+def test_the_newest_come_first_and_older_ones_can_be_read(site: Site, new_page: NewPage, log: str) -> None:
+    site.publish(log, *range(60))
+    page = new_page(site)
+    live(page, log, "{ last: 50 }")
+    site.publish(log, 60)
+    wait_until(page, "heard.length === 51")
+    assert page.evaluate("() => heard") == list(range(10, 61))
+    older = """async () => {
+      const since = { ...sub.position, offset: 11 };
+      const { items, more } = await sub.history({ since, limit: 3, reverse: true });
+      return [items.map(({ payload }) => payload), more, typeof items[0].time];
+    }"""
+    assert page.evaluate(older) == [[9, 8, 7], True, "number"]
+
+
+def test_a_publication_whose_answer_was_lost_is_published_once(site: Site, new_page: NewPage) -> None:
+    page = new_page(site)
+    live(page, "other", token=token(3600))
+    with site.witness("chat") as next_message:
+        site.cable.hold_answers(3600)
+        page.evaluate("() => { globalThis.publishing = rt.publish('chat', 'once'); }")
+        assert next_message() == "once"
+        site.cable.cut()
+        site.cable.plug()
+        page.evaluate("() => rt.connect()")
+        assert page.evaluate("async () => (await publishing).position.offset") > 0
+        page.evaluate("() => rt.publish('chat', 'end')")
+        assert next_message() == "end"
+
+
+def test_a_server_that_starts_anew_has_nothing_of_before_and_says_so(
+    own_site: Site, new_page: NewPage, log: str
+) -> None:
+    page = new_page(own_site)
+    own_site.publish(log, 1, 2)
+    live(page, log, "{ last: 5 }")
+    wait_until(page, "heard.length === 2")
+    own_site.stop()
+    page.evaluate("() => { globalThis.publishing = rt.publish('chat', 'waits'); }")
+    own_site.start()
+    own_site.publish(log, 3)
+    page.evaluate("() => rt.connect()")
+    assert page.evaluate("async () => (await publishing).position.offset") == 1
+    wait_until(page, "heard.length === 3")
+    assert page.evaluate("() => [heard, told]") == [[1, 2, 3], ["reload"]]
+    assert page.evaluate("() => states.slice(0, 3)") == ["connecting", "ready", "waiting 4200"]
+
+
 def test_a_signal_ends_a_subscription_and_a_question(site: Site, new_page: NewPage) -> None:
-    page = new_page()
+    page = new_page(site)
     page.evaluate("() => { globalThis.stop = new AbortController(); open(); }")
     page.evaluate("() => { listen('chat', { signal: stop.signal }); }")
     wait_until(page, "sub.state === 'live'")
@@ -70,7 +137,7 @@ def test_a_signal_ends_a_subscription_and_a_question(site: Site, new_page: NewPa
 
 
 def test_a_refused_login_is_told_and_may_be_tried_again(site: Site, new_page: NewPage) -> None:
-    page = new_page()
+    page = new_page(site)
     page.evaluate("() => { open({ token: 'no token at all' }); }")
     wait_until(page, "rt.state === 'failed'")
     assert page.evaluate("() => states") == ["connecting", "waiting 1006", "failed 401"]
@@ -78,11 +145,11 @@ def test_a_refused_login_is_told_and_may_be_tried_again(site: Site, new_page: Ne
 
 @pytest.mark.parametrize("new_page", ["chromium"], indirect=True)
 def test_a_login_that_runs_out_is_replaced_by_another(site: Site, new_page: NewPage) -> None:
-    page = new_page()
-    tokens = json.dumps([token(2.5), token(3600)])
+    page = new_page(site)
+    tokens = json.dumps([token(1.5), token(3600)])
     page.evaluate(f"() => {{ const tokens = {tokens}; open({{ token: async () => tokens.shift() }}); }}")
     wait_until(page, "rt.state === 'ready'")
-    assert page.evaluate("() => rt.welcome.ttl") < 4
+    assert page.evaluate("() => rt.welcome.ttl") < 3
     wait_until(page, "states.filter((state) => state === 'ready').length === 2")
     assert page.evaluate("() => states") == ["connecting", "ready", "waiting 4110", "connecting", "ready"]
     assert page.evaluate("() => rt.welcome.ttl") > 3000
@@ -90,8 +157,8 @@ def test_a_login_that_runs_out_is_replaced_by_another(site: Site, new_page: NewP
 
 @pytest.mark.parametrize("new_page", ["node"], indirect=True)
 def test_a_login_is_prolonged_without_a_new_connection(site: Site, new_page: NewPage) -> None:
-    page = new_page()
-    tokens = json.dumps([token(61.5), token(3600)])
+    page = new_page(site)
+    tokens = json.dumps([token(60.8), token(3600)])
     page.evaluate(f"() => {{ globalThis.tokens = {tokens}; open({{ token: () => tokens.shift() }}); }}")
     page.evaluate("() => { rt.on('expiring', () => told.push('expiring')); }")
     wait_until(page, "told.length === 1 && tokens.length === 0")
@@ -102,7 +169,7 @@ def test_a_login_is_prolonged_without_a_new_connection(site: Site, new_page: New
 
 
 def test_where_websocket_is_blocked_everything_goes_over_a_stream(site: Site, new_page: NewPage) -> None:
-    page = new_page()
+    page = new_page(site)
     blocked = "class { constructor() { setTimeout(() => this.onclose({ code: 1006 })); } close() {} }"
     page.evaluate(f"() => {{ open({{ WebSocket: {blocked}, token: {json.dumps(token(3600))} }}); }}")
     page.evaluate(

@@ -39,6 +39,21 @@ test('one that got no answer is sent again under the same key, and only that one
   assert.equal((await late).position, null);
 });
 
+test('a visitor without a login is told that nobody knows, and what was not sent is', async () => {
+  const world = await ready({}, { user: undefined });
+  const unanswered = world.rt.publish('chat', 1);
+  const refused = assert.rejects(unanswered, { code: 100, message: 'perhaps not published', retry: false });
+  const asking = world.rt.history('chat');
+  world.socket.end(1006);
+  await refused;
+  const late = world.rt.publish('chat', 2);
+  await pass(1_000);
+  world.socket.say({ ...WELCOME, user: undefined });
+  assert.deepEqual(world.socket.sent.map(({ action, payload }) => [action, payload]), [['history', undefined], ['publish', 2]]);
+  world.rt.close();
+  await Promise.allSettled([asking, late]);
+});
+
 test('channels come back before what is asked about them', async () => {
   const world = await client();
   const asking = world.rt.presence('chat').catch(() => {});

@@ -118,7 +118,7 @@ test('what came already does not come again', async () => {
   assert.deepEqual(heard, [2, ['recovered', 0], 3]);
 });
 
-test('a stream that begins anew is noticed by its offsets', async () => {
+test('a stream that begins anew unseen is noticed by its offsets', async () => {
   const world = await ready();
   const { heard, answer } = subscribed(world, 'chat');
   answer({ epoch: 'e1', offset: 40 });
@@ -126,6 +126,15 @@ test('a stream that begins anew is noticed by its offsets', async () => {
   answer({ epoch: 'e2', offset: 1, recovered: false, replay: 0 });
   world.socket.say(message('chat', 2));
   assert.deepEqual(heard, [['reload', 'not recovered'], 2]);
+});
+
+test('a stream that goes on in another epoch is gone on with', async () => {
+  const world = await ready();
+  const { sub, heard, answer } = subscribed(world, 'chat');
+  answer({ epoch: 'e1', offset: 40 });
+  world.socket.say({ type: 'epoch', channel: 'chat', epoch: 'e2', offset: 0 }, message('chat', 1));
+  assert.deepEqual(heard, [1]);
+  assert.deepEqual(sub.position, { epoch: 'e2', offset: 1 });
 });
 
 test('what the server leaves out has its place', async () => {
