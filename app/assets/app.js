@@ -1,20 +1,25 @@
 // Wires the page: forms to endpoints, the connection to what is drawn.
 
+import { Realtime } from '/realtime.js';
 import * as api from './api.js';
-import { Realtime } from './realtime.js';
+import { Channels, isGoodName } from './channels.js';
 import {
-  announce, byId, ChannelView, clearProblem, forgetNotices, LogView, notify, showProblem, StateView,
+  announce, byId, ChannelView, clearProblem, closeReason, forgetNotices, LogView, notify, PeopleView, showProblem,
+  StateView,
 } from './view.js';
 
 const STORED_CHANNELS = 'realtime-demo-channels';
+const PERMISSION_DENIED = 103;
 
 const me = { id: document.body.dataset.user, token: document.body.dataset.token };
 const tabs = new BroadcastChannel('realtime-demo-login');
-const address = new URL('/ws', location.href.replace(/^http/, 'ws'));
-const realtime = new Realtime(address, isStillMe);
-const channelView = new ChannelView((channel) => realtime.unsubscribe(channel));
+const channelView = new ChannelView((channel) => channels.leave(channel));
+const peopleView = new PeopleView();
 const stateView = new StateView();
 const log = new LogView();
+/** The connection of whoever is logged in, and its channels. */
+let realtime = null;
+let channels = null;
 
 // --- who -----------------------------------------------------------------------------------------------
 
@@ -44,13 +49,22 @@ function enter(id, token) {
   Object.assign(me, { id, token });
   forgetNotices();
   showWho();
-  realtime.connect();
+  realtime = new Realtime('/ws');
+  realtime.on('state', showState);
+  channels = new Channels(realtime, {
+    changed: showChannels,
+    denied: (channel, text) => announce(`${channel}: ${text}`),
+    message: showMessage,
+    interrupted: (channel, text) => log.note(channel, text),
+  });
+  draw(new Map());
   restoreChannels();
 }
 
 function leave(reason = '') {
   Object.assign(me, { id: '', token: '' });
-  realtime.disconnect();
+  realtime?.close();
+  stateView.show({ state: 'closed' });
   log.clear();
   showWho();
   if (reason) notify(reason);
@@ -94,17 +108,17 @@ async function followOtherTab() {
 // --- channels --------------------------------------------------------------------------------------------
 
 function restoreChannels() {
-  for (const channel of JSON.parse(sessionStorage.getItem(STORED_CHANNELS) ?? '[]')) realtime.subscribe(channel);
+  for (const channel of JSON.parse(sessionStorage.getItem(STORED_CHANNELS) ?? '[]')) channels.listen(channel);
 }
 
-function showChannels() {
-  channelView.show(realtime.channels, realtime.refusals);
-  const wanted = [...realtime.channels.keys()].filter((channel) => realtime.channels.get(channel) !== 'refused');
-  if (me.id) sessionStorage.setItem(STORED_CHANNELS, JSON.stringify(wanted));
+function draw(entries) {
+  channelView.show(entries);
+  peopleView.show(entries, me.id);
 }
 
-function isHeard(channel) {
-  return realtime.channels.has(channel) && realtime.channels.get(channel) !== 'refused';
+function showChannels(entries) {
+  draw(entries);
+  if (me.id) sessionStorage.setItem(STORED_CHANNELS, JSON.stringify(channels.names));
 }
 
 function subscribe(event) {
@@ -114,8 +128,9 @@ function subscribe(event) {
   clearProblem(problem, field);
   const channel = field.value.trim();
   if (!channel) return showProblem(problem, 'Which channel? Type a name, for example news.', field);
-  if (isHeard(channel)) return showProblem(problem, `You already listen to ${channel}.`, field);
-  if (!realtime.subscribe(channel)) return showProblem(problem, 'That name is too long for the server.', field);
+  if (channels.isHeard(channel)) return showProblem(problem, `You already listen to ${channel}.`, field);
+  if (!isGoodName(channel)) return showProblem(problem, 'That name is too long for the server.', field);
+  channels.listen(channel);
   field.value = '';
   suggestForSending(channel);
 }
@@ -130,7 +145,7 @@ function tryChannel(event) {
 }
 
 function listenTo(channel) {
-  realtime.subscribe(channel);
+  channels.listen(channel);
   suggestForSending(channel);
   byId('send-message').focus();
 }
@@ -148,7 +163,8 @@ async function send(event) {
   if (!message.trim()) return showProblem(problem, 'There is no message yet.', byId('send-message'));
   try {
     await busy(event.target, () => sendAsMe(channel, message));
-    byId('send-message').value = '';
+    // What was typed while the answer was on its way stays.
+    if (byId('send-message').value === message) byId('send-message').value = '';
     byId('send-message').focus();
     showSent(channel);
   } catch (error) {
@@ -157,8 +173,28 @@ async function send(event) {
   }
 }
 
-/** A refused form token (403) is asked for anew, once: it may only have been out of date. */
+/** By the connection, where the channel's rule lets pages publish; else the application does it for us. */
 async function sendAsMe(channel, message) {
+  if (realtime.state !== 'ready') byId('sent').textContent = 'Sent as soon as the server is there again…';
+  try {
+    return await realtime.publish(channel, asPayload(message));
+  } catch (error) {
+    if (error.code !== PERMISSION_DENIED) throw error;
+    return sendByForm(channel, message);
+  }
+}
+
+/** JSON as it is, any other text as text. */
+function asPayload(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A refused form token (403) is asked for anew, once: it may only have been out of date. */
+async function sendByForm(channel, message) {
   try {
     return await api.send(channel, message, me.token);
   } catch (error) {
@@ -168,7 +204,8 @@ async function sendAsMe(channel, message) {
 }
 
 function showSent(channel) {
-  byId('sent').textContent = isHeard(channel) ? `Sent to ${channel}.` : `Sent to ${channel}, which you do not listen to.`;
+  const isHeard = channels.isHeard(channel);
+  byId('sent').textContent = isHeard ? `Sent to ${channel}.` : `Sent to ${channel}, which you do not listen to.`;
 }
 
 function sendByKeyboard(event) {
@@ -190,28 +227,23 @@ async function busy(form, work) {
 
 // --- connection --------------------------------------------------------------------------------------------
 
-function showState({ detail }) {
-  stateView.show(detail);
-  if (detail.state === 'open') forgetNotices();
-  if (detail.reason) notify(`${detail.reason} Trying again…`, 'info');
+function showState({ state, code, delay }) {
+  stateView.show({ state, code, delay });
+  if (state === 'ready') forgetNotices();
+  if (state === 'waiting' && code) notify(`${closeReason(code)} Trying again…`, 'info');
+  if (state === 'failed' && code === 401) leave('You are not logged in any more. Log in to connect again.');
+  else if (state === 'failed') giveUp(code);
 }
 
-function explainRefusal() {
-  notify(`The server takes no connection from this page. See whether ALLOWED_ORIGINS names ${location.origin}.`);
+function giveUp(code) {
+  forgetNotices();
+  const advice = `The server takes no connection from this page. See whether ALLOWED_ORIGINS names ${location.origin}.`;
+  notify(code === 403 ? advice : closeReason(code));
 }
 
-function showMessage({ detail }) {
-  log.add(detail.channel, detail.payload);
-  channelView.count(detail.channel);
+function showMessage(message) {
+  if (log.add(message)) channelView.count(message.channel);
 }
-
-realtime.addEventListener('state', showState);
-realtime.addEventListener('channels', showChannels);
-realtime.addEventListener('message', showMessage);
-realtime.addEventListener('denied', ({ detail }) => announce(`${detail.channel}: ${detail.text}`));
-realtime.addEventListener('problem', ({ detail }) => notify(detail.text));
-realtime.addEventListener('refused', explainRefusal);
-realtime.addEventListener('loggedout', () => leave('You are not logged in any more. Log in to connect again.'));
 
 byId('login').addEventListener('submit', login);
 byId('logout').addEventListener('submit', logout);
@@ -221,8 +253,7 @@ byId('send').addEventListener('submit', send);
 byId('send').addEventListener('input', () => { byId('sent').textContent = ''; });
 byId('send-message').addEventListener('keydown', sendByKeyboard);
 byId('clear').addEventListener('click', () => log.clear());
-byId('retry').addEventListener('click', () => realtime.hurry());
-window.addEventListener('online', () => realtime.hurry());
+byId('retry').addEventListener('click', () => realtime.connect());
 tabs.addEventListener('message', followOtherTab);
 
 log.clear();

@@ -63,18 +63,35 @@ export function forgetNotices() {
   byId('notices').replaceChildren();
 }
 
+/** What a close means to a person; codes from RFC 6455 section 7.4 and the server's own. */
+export function closeReason(code) {
+  const reasons = {
+    1001: 'The server was stopped.',
+    1006: 'The connection broke.',
+    4008: 'This page said too much at once.',
+    4009: 'The server ended your connections.',
+    4101: 'Messages came faster than they could be taken.',
+    4110: 'Your login has ended.',
+    4200: 'The server was stopped.',
+    4201: 'The connection broke.',
+  };
+  return reasons[code] ?? `The connection was closed (code ${code}).`;
+}
+
 /** The pill in the header: what the connection is doing, in words and in colour. */
 export class StateView {
   #ticker = 0;
 
-  show({ state, reason = '', delay = 0 }) {
+  show({ state, code = 0, delay }) {
     clearInterval(this.#ticker);
+    const isWaiting = state === 'waiting';
     byId('state').dataset.state = state;
-    byId('state').title = reason;
-    byId('retry').hidden = state !== 'waiting';
-    const words = { idle: 'Not connected', connecting: 'Connecting…', open: 'Connected' };
-    byId('state-text').textContent = words[state] ?? 'Offline';
-    if (state === 'waiting') this.#countDown(delay);
+    byId('state').title = code ? closeReason(code) : '';
+    byId('retry').hidden = !isWaiting && state !== 'failed';
+    const words = { connecting: 'Connecting…', ready: 'Connected', waiting: navigator.onLine ? 'Offline' : 'No network' };
+    byId('state-text').textContent = words[state] ?? 'Not connected';
+    byId('state-text').dataset.seconds = '';
+    if (isWaiting && delay !== undefined) this.#countDown(delay);
   }
 
   /** The countdown is drawn by the style sheet from an attribute, so that no screen reader reads every second. */
@@ -92,6 +109,7 @@ export class StateView {
 /** The channels with their state, their count and a way out. */
 export class ChannelView {
   #counts = new Map();
+  #entries = new Map();
   #leave;
 
   /** @param {(channel: string) => void} leave */
@@ -105,16 +123,17 @@ export class ChannelView {
     if (place) place.textContent = this.#tally(channel);
   }
 
-  /** @param {Map<string, string>} channels states  @param {Map<string, string>} refusals reasons */
-  show(channels, refusals) {
+  /** @param {Map<string, {state: string, refusal: string, count: ?number}>} entries */
+  show(entries) {
     const list = byId('channels');
     const focused = document.activeElement.closest('.channel')?.dataset.name;
-    list.replaceChildren(...[...channels].map(([name, state]) => this.#item(name, state, refusals.get(name))));
-    byId('no-channels').hidden = channels.size > 0;
-    byId('known-channels').replaceChildren(...[...channels.keys()].map((name) => new Option(name, name)));
     for (const name of this.#counts.keys()) {
-      if (!channels.has(name)) this.#counts.delete(name);
+      if (!entries.has(name)) this.#counts.delete(name);
     }
+    this.#entries = entries;
+    list.replaceChildren(...[...entries].map(([name, entry]) => this.#item(name, entry)));
+    byId('no-channels').hidden = entries.size > 0;
+    byId('known-channels').replaceChildren(...[...entries.keys()].map((name) => new Option(name, name)));
     if (focused !== undefined) this.#focus(focused);
   }
 
@@ -126,25 +145,46 @@ export class ChannelView {
   }
 
   #tally(channel) {
+    const { state, refusal, count } = this.#entries.get(channel) ?? {};
+    if (state === 'refused') return refusal;
+    if (state === 'asked') return 'waiting for the server';
     const number = this.#counts.get(channel) ?? 0;
-    return number === 1 ? '1 message' : `${number} messages`;
+    const messages = number === 1 ? '1 message' : `${number} messages`;
+    return count === null ? messages : `${count} here · ${messages}`;
   }
 
-  #item(name, state, refusal) {
+  #item(name, { state }) {
     const item = element('li', `channel ${hueClass(name)}`);
     item.dataset.name = name;
     item.dataset.state = state;
     const label = element('span', 'channel-name', name);
     label.title = name;
-    const words = { asked: 'waiting for the server', leaving: 'leaving…', refused: refusal };
-    const tally = element('span', 'tally', words[state] ?? this.#tally(name));
     const isRefused = state === 'refused';
     const button = element('button', 'button is-quiet', isRefused ? 'Dismiss' : 'Unsubscribe');
     button.type = 'button';
-    button.disabled = state === 'leaving';
     button.setAttribute('aria-label', isRefused ? `Dismiss ${name}` : `Unsubscribe from ${name}`);
     button.onclick = () => this.#leave(name);
-    item.append(element('span', 'dot'), label, tally, button);
+    item.append(element('span', 'dot'), label, element('span', 'tally', this.#tally(name)), button);
+    return item;
+  }
+}
+
+/** Everybody who listens to a channel of this page; who it is for comes first. */
+export class PeopleView {
+  /** @param {Map<string, {state: string, members: ?Map<string, object>}>} entries  @param {string} me */
+  show(entries, me) {
+    const known = new Map();
+    for (const [channel, { state, members }] of entries) {
+      for (const user of (state === 'live' && members?.keys()) || []) known.set(user, [...(known.get(user) ?? []), channel]);
+    }
+    const people = [...known].sort(([one], [other]) => (other === me) - (one === me) || one.localeCompare(other));
+    byId('people').replaceChildren(...people.map(([user, channels]) => this.#chip(user, channels, user === me)));
+    byId('here').hidden = people.length === 0;
+  }
+
+  #chip(user, channels, isMe) {
+    const item = element('li', `chip person${isMe ? ' is-me' : ''}`, isMe ? `${user} (you)` : user);
+    item.title = `${user}, in ${channels.join(', ')}`;
     return item;
   }
 }
@@ -152,23 +192,47 @@ export class ChannelView {
 /** The messages, newest first. */
 export class LogView {
   #total = 0;
+  #keys = new Set();
 
-  add(channel, payload, at = new Date()) {
+  /**
+   * @param {{channel: string, payload: any, key: string, time: number, from?: {user?: string}, offset?: number}} message
+   * @returns {boolean} false if it is there already
+   */
+  add({ channel, payload, key, time, from, offset }) {
+    const name = `${channel} ${key}`;
+    if (offset !== undefined && this.#keys.has(name)) return false;
+    this.#keys.add(name);
     const item = element('li', `message ${hueClass(channel)}`);
-    const time = element('time', 'time', at.toLocaleTimeString([], { hour12: false }));
-    time.dateTime = at.toISOString();
-    const name = element('span', 'chip', channel);
-    name.title = channel;
-    item.append(time, name, body(payload));
-    const list = byId('messages');
-    list.prepend(item);
-    while (list.children.length > MAX_MESSAGES) list.lastChild.remove();
+    const at = new Date(time);
+    const clock = element('time', 'time', at.toLocaleTimeString([], { hour12: false }));
+    clock.dateTime = at.toISOString();
+    clock.title = at.toLocaleString();
+    item.append(clock, origin(channel, from), body(payload));
+    this.#place(item, time);
     this.#count(this.#total + 1);
+    return true;
+  }
+
+  /** A line between the messages, about what happened to the connection. */
+  note(channel, text) {
+    const item = element('li', 'message is-note');
+    item.setAttribute('role', 'note');
+    item.append(element('p', 'text', `${channel}: ${text}`));
+    this.#place(item, Date.now());
   }
 
   clear() {
     byId('messages').replaceChildren();
+    this.#keys.clear();
     this.#count(0);
+  }
+
+  /** Where its time puts it: what was said before the page came is below what came meanwhile. */
+  #place(item, time) {
+    item.dataset.time = time;
+    const list = byId('messages');
+    list.insertBefore(item, [...list.children].find((other) => Number(other.dataset.time) <= time) ?? null);
+    while (list.children.length > MAX_MESSAGES) list.lastChild.remove();
   }
 
   #count(total) {
@@ -178,6 +242,16 @@ export class LogView {
     byId('log').hidden = total === 0;
     byId('clear').hidden = total === 0;
   }
+}
+
+/** Which channel, and who; what the application publishes has no author. */
+function origin(channel, from) {
+  const place = element('span', 'origin');
+  const name = element('span', 'chip', channel);
+  name.title = channel;
+  place.append(name);
+  if (from) place.append(element('span', 'author', from.user ?? 'a visitor'));
+  return place;
 }
 
 function body(payload) {

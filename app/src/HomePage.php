@@ -67,6 +67,7 @@ final class HomePage
             <li><strong>Log in</strong> under any name you like.</li>
             <li><strong>Subscribe</strong> to a channel, or to several.</li>
             <li><strong>Send</strong> from a second window, a form or a shell, and watch it arrive.</li>
+            <li><strong>Close the lid</strong>, come back, and nothing is missing.</li>
             </ol>
             </div>
             <form class="card stack" id="login" novalidate>
@@ -118,8 +119,10 @@ final class HomePage
             <div class="empty" id="no-channels">
             <p>You listen to nothing yet. Try one of these:</p>
             <ul class="tries">
+            <li><button class="chip" type="button" data-channel="chat">chat</button>
+            <span>where everybody talks</span></li>
             <li><button class="chip" type="button" data-channel="news">news</button>
-            <span>for everybody</span></li>
+            <span>which this site's PHP publishes</span></li>
             <li><button class="chip" type="button" data-channel="user." data-own id="own-channel">user.$user</button>
             <span>for you alone, and others write to it</span></li>
             <li><button class="chip" type="button" data-channel="private.audit">private.audit</button>
@@ -168,6 +171,10 @@ final class HomePage
             <h2 id="log-title">Messages</h2>
             <span class="count" id="count">0</span>
             <button class="button is-quiet" id="clear" type="button">Clear</button>
+            </div>
+            <div class="here" id="here" hidden>
+            <h3 id="here-title">Here now</h3>
+            <ul class="people" id="people" aria-labelledby="here-title"></ul>
             </div>
             <div class="scroll" id="log" role="log" aria-live="polite" aria-relevant="additions"
              aria-labelledby="log-title" tabindex="0">

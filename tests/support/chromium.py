@@ -109,6 +109,15 @@ class DemoPage:
         return self.page.get_by_role("log").get_by_role("listitem")
 
     @property
+    def notes(self) -> Locator:
+        """What is said about the connection, between the messages."""
+        return self.page.get_by_role("log").get_by_role("note")
+
+    @property
+    def people(self) -> Locator:
+        return self.page.locator("#people .person")
+
+    @property
     def notices(self) -> Locator:
         return self.page.locator("#notices .notice")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import secrets
 import signal
@@ -35,6 +36,18 @@ class DemoServer:
     def url(self) -> str:
         """Where a browser finds the page; the one origin that is allowed."""
         return f"http://localhost:{self.port}/"
+
+    def publish(self, channel: str, *messages: object) -> None:
+        """As a program on the server does."""
+        body = json.dumps({"batch": [{"channel": channel, "message": message} for message in messages]})
+        secret = self.settings["BROADCAST_SECRET_KEY"]
+        headers = {"Content-Type": "application/json", "X-Broadcast-Secret": secret}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("POST", "/internal/broadcast", body, headers)
+            assert connection.getresponse().status == 202
+        finally:
+            connection.close()
 
     @property
     def log(self) -> str:

@@ -10,8 +10,10 @@ from playwright.sync_api import BrowserContext, Page, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.support.cable import Cable
 from tests.support.chromium import PHONE, DemoPage
-from tests.support.demo_server import DemoServer, serve_demo
+from tests.support.demo_server import DemoServer, demo_settings, serve_demo
+from tests.support.php_app import free_port
 
 NewContext = Callable[..., BrowserContext]
 
@@ -103,6 +105,73 @@ def test_unsubscribing_ends_it_and_the_newest_is_on_top(
     expect(ada.messages).to_have_count(2)
 
 
+def test_people_see_who_is_there_and_who_said_it(demo_server: DemoServer, new_context: NewContext) -> None:
+    ada = DemoPage.open(new_context(), demo_server.url)
+    grace = DemoPage.open(new_context(), demo_server.url)
+    for person, name in ((ada, "ada"), (grace, "grace")):
+        person.login(name)
+        person.subscribe("tea")
+    expect(ada.people).to_have_text(["ada (you)", "grace"])
+    expect(ada.channel("tea")).to_contain_text("2 here")
+
+    grace.send("tea", "hello")
+
+    expect(ada.messages).to_have_count(1)
+    expect(ada.messages.first.locator(".author")).to_have_text("grace")
+    assert ada.complaints == grace.complaints == []
+
+
+def test_what_the_application_publishes_has_no_author(
+    demo_server: DemoServer, new_context: NewContext
+) -> None:
+    """The rule for news lets no page publish, so the page asks PHP to do it."""
+    ada = DemoPage.open(new_context(), demo_server.url)
+    ada.login("ada")
+    ada.subscribe("news")
+    ada.send("news", "by PHP")
+    expect(ada.messages.first).to_contain_text("by PHP")
+    expect(ada.messages.first.locator(".author")).to_have_count(0)
+
+
+def test_the_last_messages_are_there_on_load(demo_server: DemoServer, new_context: NewContext) -> None:
+    demo_server.publish("past", *range(60))
+    ada = DemoPage.open(new_context(), demo_server.url)
+    ada.login("ada")
+    ada.subscribe("past")
+    expect(ada.messages).to_have_count(50)
+    demo_server.publish("past", 60)
+    expect(ada.messages).to_have_count(51)
+    assert ada.messages.locator(".text").all_text_contents() == [str(number) for number in range(60, 9, -1)]
+    ada.page.reload()
+    expect(ada.messages).to_have_count(50)
+
+
+def test_nothing_is_missing_after_the_lid_was_closed(tmp_path: Path, new_context: NewContext) -> None:
+    port = free_port()
+    with Cable(port) as cable:
+        settings = demo_settings(port)
+        settings["ALLOWED_ORIGINS"] = f"http://localhost:{cable.port}"
+        with serve_demo(tmp_path, settings) as server:
+            ada = DemoPage.open(new_context(), f"http://localhost:{cable.port}/")
+            ada.login("ada")
+            ada.subscribe("chat")
+            server.publish("chat", "before")
+            expect(ada.messages).to_have_count(1)
+            cable.cut()
+            ada.expect_state("Offline")
+            server.publish("chat", "meanwhile", "and again")
+            ada.send("chat", "from ada")
+            expect(ada.page.locator("#sent")).to_contain_text("as soon as the server is there")
+            cable.plug()
+            ada.page.get_by_role("button", name="Connect now").click()
+            ada.expect_state("Connected")
+            expect(ada.messages).to_have_count(4)
+            expect(ada.notes).to_have_text(["chat: Back again, with 2 messages that were missed."])
+            texts = ada.messages.locator(".text").all_text_contents()
+            assert texts == ["from ada", "and again", "meanwhile", "before"]
+            expect(ada.notices).to_have_count(0)
+
+
 def test_json_is_shown_as_json(demo_server: DemoServer, new_context: NewContext) -> None:
     ada = DemoPage.open(new_context(), demo_server.url)
     ada.login("ada")
@@ -177,6 +246,9 @@ def test_a_restarted_server_is_found_again(tmp_path: Path, new_context: NewConte
         expect(ada.notices).to_have_count(0)
         ada.send("news", "back again")
         expect(ada.messages.first).to_contain_text("back again")
+        expect(ada.notes).to_have_text(
+            ["news: The connection was interrupted. What is kept of the time before is shown."]
+        )
 
 
 def test_the_channels_survive_a_reload_of_the_page(demo_server: DemoServer, new_context: NewContext) -> None:
@@ -307,11 +379,11 @@ def test_a_phone_is_wide_enough(demo_server: DemoServer, new_context: NewContext
     ada.expect_refused("private.audit")
     ada.ask_for("user." + "x" * 64)
     ada.expect_refused("user." + "x" * 64)
-    ada.subscribe("chat")
+    ada.subscribe(f"chat-{scheme}")
     ada.subscribe("x" * 200)
-    ada.send("chat", "w" * 300)
+    ada.send(f"chat-{scheme}", "w" * 300)
     expect(ada.messages).to_have_count(1)
-    ada.send("chat", '{"key":"' + "v" * 300 + '"}')
+    ada.send(f"chat-{scheme}", '{"key":"' + "v" * 300 + '"}')
     expect(ada.messages).to_have_count(2)
     assert ada.page.evaluate(WIDTH) == 360
     assert ada.page.evaluate(SMALL_TARGETS) == []
