@@ -64,9 +64,11 @@ def test_a_load_balancer_is_answered_and_not_by_the_page(visitor: Browser) -> No
         assert (answer.status, answer.body) == (200, body)
 
 
-@pytest.mark.parametrize("path", ["/sse", "/internal/nothing"])
-def test_what_go_handler_does_not_serve_is_not_there(visitor: Browser, path: str) -> None:
-    assert visitor.get(path).status == 404
+@pytest.mark.parametrize(
+    ("path", "status"), [("/sse", 401), ("/realtime.js", 200), ("/internal/nothing", 404)]
+)
+def test_what_go_handler_serves_and_what_not(visitor: Browser, path: str, status: int) -> None:
+    assert visitor.get(path).status == status
 
 
 def test_publishing_needs_the_secret(demo_server: DemoServer, visitor: Browser) -> None:
