@@ -18,10 +18,11 @@ from tests.benchmarks import places
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.install import MissingError
 from tests.benchmarks.machine import machine
-from tests.benchmarks.plan import FULL, QUICK, Scale, Scenario, comparisons, rows, scenarios
+from tests.benchmarks.plan import FULL, QUICK, Scale, Scenario, comparisons, scenarios
 from tests.benchmarks.plots import draw_all
 from tests.benchmarks.report import Line, comparison_table, line_of, put_into, report
 from tests.benchmarks.suite import Results, prepare, run_suite, runners, save
+from tests.benchmarks.targets import rows
 
 
 def _arguments() -> argparse.Namespace:
@@ -33,6 +34,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print scenarios and servers, and exit")
     parser.add_argument(
         "--again", action="store_true", help="measure nothing: write the documentation from its raw data anew"
+    )
+    parser.add_argument(
+        "--merge",
+        action="store_true",
+        help="with --only: put what was measured in place of the same scenarios in the documentation",
     )
     return parser.parse_args()
 
@@ -136,6 +142,17 @@ def _again() -> int:
     return 0
 
 
+def _merge(session: Session, fresh: Results) -> int:
+    """Put whole scenarios that were measured alone into the documentation."""
+    data = json.loads(places.DATA.read_text(encoding="utf-8"))
+    names = {scenario.name for scenario in session.plan}
+    about = data["about"] | {f"measured alone, {time.strftime('%Y-%m-%d')}": ", ".join(sorted(names))}
+    whole = Session(FULL)
+    results = Results.from_json(data).replaced(fresh, names)
+    _say(session, fresh, whole.write(results, about))
+    return 0
+
+
 def _list(plan: Sequence[Scenario]) -> int:
     _print("scenarios: " + " ".join(scenario.name for scenario in plan))
     _print("servers: " + " ".join(CONTENDERS))
@@ -150,14 +167,20 @@ def main() -> int:
         return _again()
     if arguments.list:
         return _list(session.plan)
+    if arguments.merge and (session.scale is not FULL or session.chosen):
+        _print("--merge needs whole scenarios at full size: --only, without --quick, --with and --rounds")
+        return 1
     try:
         results = prepare(session.contenders)
     except MissingError as error:
         _print(f"the load generator cannot be built: {error}")
         return 1
     run_suite(session.plan, session.chosen, session.scale.repeats, results)
-    _say(session, results, session.write(results, session.about()))
-    return 1 if any(name in ("ours", "ours-two", "ours-redis") for _, name in results.failures) else 0
+    if arguments.merge:
+        _merge(session, results)
+    else:
+        _say(session, results, session.write(results, session.about()))
+    return 1 if any(name.startswith("ours") for _, name in results.failures) else 0
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from tests.benchmarks import install
 from tests.benchmarks.ours import (
+    launch_one_node,
     launch_ours,
     launch_ours_on_redis,
     launch_ours_on_uvloop,
+    launch_ours_presence,
+    launch_ours_stream,
     launch_ours_v1,
     launch_two_nodes,
 )
@@ -179,6 +182,18 @@ _ALL = (
         "ours-v1", "tornado_realtime, realtime.v1.json", launch_ours_v1, "the wire with acknowledgements"
     ),
     Contender(
+        "ours-stream",
+        "tornado_realtime, channels with a history",
+        launch_ours_stream,
+        "realtime.v1.json, `history 1000 10m`",
+    ),
+    Contender(
+        "ours-presence",
+        "tornado_realtime, channels with presence",
+        launch_ours_presence,
+        "realtime.v1.json, `presence on 10000`; one client watches",
+    ),
+    Contender(
         "ours-two",
         "tornado_realtime, two nodes over Redis",
         launch_two_nodes,
@@ -189,6 +204,18 @@ _ALL = (
         "tornado_realtime, one node on Redis",
         lambda room: launch_ours_on_redis(room, room.port()),
         "100 clients with 100 channels each; Redis is killed and started again",
+    ),
+    Contender(
+        "ours-one",
+        "tornado_realtime and its Redis",
+        lambda room: launch_one_node(room, history=False),
+        "both on one core",
+    ),
+    Contender(
+        "ours-one-stream",
+        "tornado_realtime and its Redis, channels with a history",
+        lambda room: launch_one_node(room, history=True),
+        "both on one core, `history 1000 10m`",
     ),
     Contender("ours-uvloop", "tornado_realtime on uvloop", launch_ours_on_uvloop, "another event loop"),
     Contender(

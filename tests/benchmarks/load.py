@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ SATURATED = 0.95
 
 DISTURBED = 0.1
 """Share of the time that others may take from server and generator together."""
+
+_LOOP_TURN = re.compile(r"^\w*loop_turn\w*max\w*(?:\{[^}]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
 
 
 class LoadError(Exception):
@@ -217,3 +221,21 @@ def _words(launch: Launch, pids: Sequence[int], work: Work) -> list[str]:
     for stretch in work.stretches:
         words += ["--phase", stretch.words()]
     return words
+
+
+def loop_turn(launch: Launch) -> float | None:
+    """The longest turn of the server's loop in seconds, if its metrics tell."""
+    path, header = launch.metrics
+    if not path:
+        return None
+    name, _, value = header.partition(": ")
+    connection = http.client.HTTPConnection("127.0.0.1", launch.port, timeout=10)
+    try:
+        connection.request("GET", path, headers={name: value})
+        response = connection.getresponse()
+        found = _LOOP_TURN.findall(response.read().decode("utf-8", "replace"))
+    except OSError:
+        return None
+    finally:
+        connection.close()
+    return max(map(float, found)) if found else None

@@ -1,16 +1,18 @@
-"""What is measured, beside whom, and what must be reached."""
+"""What is measured, and beside whom."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.benchmarks import resubscribe
+from tests.benchmarks import resubscribe, streams
 from tests.benchmarks.load import Run, Stretch, Work
 from tests.benchmarks.room import Room
 
 FANOUT, MANY, CROWD, LATENCY = "fan-out", "many-channels", "crowd", "latency"
 NODES, RESTART = "nodes", "redis-restart"
+STREAM, STORM, HISTORY = "stream", "recovery", "history"
+PRESENCE, KEPT = "presence", "redis-history"
 IDLE, PUBLISH, BATCH, HANDSHAKE, GROWTH = "idle", "publish", "publish-batch", "handshake", "growth"
 BATCH_SIZE = 100
 RATE = 20.0
@@ -30,6 +32,8 @@ class Scale:
         handshakes: Connections that are opened for their rate.
         growth: Sizes of the growing fan-out.
         channels: Channels that are subscribed again after a restart of Redis.
+        members: Users who come to a channel with presence, few and many.
+        reads: Requests for a history.
         repeats: How often a run that other programs disturbed is tried again.
     """
 
@@ -43,11 +47,41 @@ class Scale:
     handshakes: int
     growth: tuple[int, ...]
     channels: int
+    members: tuple[int, int]
+    reads: int
     repeats: int
 
 
-FULL = Scale("full", 3, 3.0, 0.7, 10.0, 10_000, 10_000, 10_000, (10, 100, 300, 1000, 3000, 10_000), 10_000, 2)
-QUICK = Scale("quick", 1, 0.7, 0.2, 1.5, 3_000, 2_000, 2_000, (100, 1000, 3000), 10_000, 0)
+FULL = Scale(
+    name="full",
+    rounds=3,
+    seconds=3.0,
+    warmup=0.7,
+    patient_seconds=10.0,
+    crowd=10_000,
+    idle=10_000,
+    handshakes=10_000,
+    growth=(10, 100, 300, 1000, 3000, 10_000),
+    channels=10_000,
+    members=(1_000, 10_000),
+    reads=4_000,
+    repeats=2,
+)
+QUICK = Scale(
+    name="quick",
+    rounds=1,
+    seconds=0.7,
+    warmup=0.2,
+    patient_seconds=1.5,
+    crowd=3_000,
+    idle=2_000,
+    handshakes=2_000,
+    growth=(100, 1000, 3000),
+    channels=10_000,
+    members=(200, 2_000),
+    reads=1_600,
+    repeats=0,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +89,11 @@ class Measure:
     """A measurement of another kind.
 
     Attributes:
-        run: Does it, in a room of its own.
+        run: Does it for a contender, in a room of its own.
         say: What came out, in one line.
     """
 
-    run: Callable[[Room], Run]
+    run: Callable[[Room, str], Run]
     say: Callable[[Run], str]
 
 
@@ -158,17 +192,55 @@ def scenarios(scale: Scale) -> list[Scenario]:
             rounds,
         ),
     ]
-    found += _redis_scenarios(scale, (*full, *steady))
+    found += [*_stream_scenarios(scale, full), *_redis_scenarios(scale, full, steady)]
     return found + [_growth(scale, size) for size in scale.growth]
 
 
-def _redis_scenarios(scale: Scale, stretches: tuple[Stretch, ...]) -> list[Scenario]:
+def _stream_scenarios(scale: Scale, full: tuple[Stretch, ...]) -> list[Scenario]:
+    few, many = scale.members
+    rounds = min(scale.rounds, 3)
+    return [
+        Scenario(
+            STREAM,
+            "1 channel with a history, 1,000 subscribers",
+            Work(1000, stretches=full),
+            ("ours-stream", "ours-v1"),
+            rounds,
+        ),
+        Scenario(
+            STORM,
+            f"{scale.crowd:,} clients come back at once",
+            Work(scale.crowd),
+            ("ours-stream", "ours-v1"),
+            rounds,
+            Measure(lambda room, name: streams.storm(room, name, scale.crowd), streams.say_storm),
+        ),
+        Scenario(
+            HISTORY,
+            "reading a history",
+            Work(0),
+            ("ours-stream",),
+            rounds,
+            Measure(lambda room, name: streams.read(room, scale.reads), streams.say_reading),
+        ),
+        Scenario(
+            PRESENCE,
+            f"{few:,} and {many:,} users come to a channel with presence",
+            Work(0),
+            ("ours-presence",),
+            rounds,
+            Measure(lambda room, name: streams.crowd(room, few, many), streams.say_crowd),
+        ),
+    ]
+
+
+def _redis_scenarios(scale: Scale, full: tuple[Stretch, ...], steady: tuple[Stretch, ...]) -> list[Scenario]:
     return [
         Scenario(
             NODES,
             "1 channel, 1,000 subscribers, half of them at each of two nodes",
             # As many publishers as messages under way: each waits for Redis before it sends the next.
-            Work(1000, publishers=64, stretches=stretches),
+            Work(1000, publishers=64, stretches=(*full, *steady)),
             ("ours", "ours-two", "nats", *(("nchan",) if scale.name == FULL.name else ())),
             min(scale.rounds, 3),
         ),
@@ -178,7 +250,14 @@ def _redis_scenarios(scale: Scale, stretches: tuple[Stretch, ...]) -> list[Scena
             Work(0),
             ("ours-redis",),
             min(scale.rounds, 3),
-            Measure(lambda room: resubscribe.measure(room, scale.channels), resubscribe.say),
+            Measure(lambda room, name: resubscribe.measure(room, scale.channels), resubscribe.say),
+        ),
+        Scenario(
+            KEPT,
+            "publishing over Redis, nobody subscribed",
+            Work(0, publishers=64, stretches=full),
+            ("ours-one", "ours-one-stream"),
+            min(scale.rounds, 3),
         ),
     ]
 
@@ -232,147 +311,6 @@ def turn(run: Run) -> float:
     """Milliseconds of the longest turn, by the server's metrics; else of the slowest small request."""
     told = run.loop_turn_ms
     return told if told is not None else run.phases["turn"].slowest_probe_ms
-
-
-# -- what must be reached ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of two things compared: a reading of a contender in a scenario."""
-
-    scenario: str
-    contender: str
-    read: Reading
-    phase: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table of targets.
-
-    Attributes:
-        work: What is done.
-        ours: Our side.
-        beside: Who it is compared with; None for a row with a limit of its own.
-        unit: Of both sides.
-        reach: What the ratio, or without ``beside`` the figure itself, must be.
-        at_most: Whether ``reach`` is a ceiling, not a floor.
-    """
-
-    work: str
-    ours: Side
-    beside: Side | None
-    unit: str
-    reach: float
-    at_most: bool = False
-
-    def reached(self, value: float) -> bool:
-        """Whether ``value`` will do."""
-        return value <= self.reach if self.at_most else value >= self.reach
-
-
-_PER_SECOND = "deliveries/s"
-_PEERS_AT_64 = {"c-joined": 1.0, "nats": 3.0, "socketify": 1.5, "ws": 1.5, "nchan": 8.0, "websockets": 10.0}
-
-
-def _beside(scenario: str, contender: str, read: Reading, phase: str = "") -> tuple[Side, Side]:
-    return Side(scenario, "ours", read, phase), Side(scenario, contender, read, phase)
-
-
-def rows(scale: Scale) -> list[Row]:
-    """Every target."""
-    return [*_fan_out_rows(), *_crowd_rows(scale), *_other_rows(scale), *_v1_rows(scale), *_redis_rows(scale)]
-
-
-def _fan_out_rows() -> list[Row]:
-    def row(work: str, phase: str, contender: str, reach: float) -> Row:
-        sides = _beside(FANOUT, contender, deliveries(phase), phase)
-        return Row(f"fan-out to 1,000, {work}", *sides, _PER_SECOND, reach)
-
-    found = [row("window 64", "w64", contender, reach) for contender, reach in _PEERS_AT_64.items()]
-    found.insert(1, row("window 16", "w16", "c-joined", 0.7))
-    return [*found, row("one message at a time", "w1", "c-each", 0.8)]
-
-
-def _crowd_rows(scale: Scale) -> list[Row]:
-    full = deliveries("w64")
-    crowd, thousand = Side(CROWD, "ours", full, "w64"), Side(FANOUT, "ours", full, "w64")
-    size = f"{scale.crowd:,} subscribers"
-    return [
-        Row("1,000 channels x 5, window 64", *_beside(MANY, "nats", full, "w64"), _PER_SECOND, 1.2),
-        Row(f"fan-out to {size}, window 64, beside 1,000", crowd, thousand, _PER_SECOND, 0.85),
-        Row(
-            f"longest turn of the loop, {size} at full load",
-            Side(CROWD, "ours", turn, "turn"),
-            None,
-            "ms",
-            20.0,
-            at_most=True,
-        ),
-    ]
-
-
-def _other_rows(scale: Scale) -> list[Row]:
-    return [
-        Row(
-            f"latency p99, 1,000 subscribers x {RATE:g}/s",
-            *_beside(LATENCY, "nchan", p99, "rate"),
-            "ms",
-            1.1,
-            at_most=True,
-        ),
-        Row(
-            f"memory of an idle subscriber, {scale.idle:,} of them",
-            Side(IDLE, "ours", memory, "idle"),
-            None,
-            "KiB",
-            1.5,
-            at_most=True,
-        ),
-        Row(
-            "publish requests, nobody subscribed",
-            *_beside(PUBLISH, "tornado-bare", publishes, "w64"),
-            "requests/s",
-            8.0,
-        ),
-        Row("handshakes", *_beside(HANDSHAKE, "tornado", handshakes), "handshakes/s", 4.0),
-    ]
-
-
-def _v1_rows(scale: Scale) -> list[Row]:
-    full = deliveries("w64")
-    newer, raw = Side(FANOUT, "ours-v1", full, "w64"), Side(FANOUT, "ours", full, "w64")
-    return [
-        Row("fan-out to 1,000 on realtime.v1.json, window 64, beside raw", newer, raw, _PER_SECOND, 0.9),
-        Row(
-            "an idle subscriber on realtime.v1.json",
-            Side(IDLE, "ours-v1", memory, "idle"),
-            None,
-            "KiB",
-            2.0,
-            at_most=True,
-        ),
-    ]
-
-
-def _redis_rows(scale: Scale) -> list[Row]:
-    def two(read: Reading, phase: str, beside: str) -> tuple[Side, Side]:
-        return Side(NODES, "ours-two", read, phase), Side(NODES, beside, read, phase)
-
-    def restart(read: Reading) -> Side:
-        return Side(RESTART, "ours-redis", read)
-
-    full, channels = deliveries("w64"), f"{scale.channels:,} channels"
-    work = "1,000 subscribers at two nodes over Redis, one core"
-    return [
-        Row(f"fan-out to {work}", *two(full, "w64", "ours"), _PER_SECOND, 0.15),
-        Row(f"fan-out to {work}", *two(full, "w64", "nats"), _PER_SECOND, 2.0),
-        Row(f"latency p99, {work}", *two(p99, "rate", "ours"), "ms", 1.5, at_most=True),
-        Row(f"latency p99, {work}", *two(p99, "rate", "nats"), "ms", 1.5, at_most=True),
-        Row(f"{channels}, back after a restart of Redis", restart(resubscribe.seconds), None, "s", 2.0, True),
-        Row(f"{channels}, commands for that", restart(resubscribe.commands), None, "commands", 50.0, True),
-    ]
 
 
 # -- everybody beside everybody --------------------------------------------------------------------------
@@ -445,6 +383,22 @@ def comparisons(scale: Scale) -> list[Comparison]:
             RESTART,
             f"{scale.channels:,} channels subscribed again after a restart of Redis",
             (Column("s", resubscribe.seconds), Column("commands", resubscribe.commands)),
+        ),
+        Comparison(
+            STREAM,
+            "Fan-out to 1,000 subscribers on a channel with a history, deliveries a second [frames a write]",
+            (fan("window 64", "w64"),),
+        ),
+        Comparison(
+            STORM,
+            f"{scale.crowd:,} clients come back at once; on channels with a history they recover "
+            f"{streams.MISSED} messages each",
+            (Column("s until all have", streams.seconds), Column("longest turn, ms", streams.turn)),
+        ),
+        Comparison(
+            KEPT,
+            "Publishing over Redis, nobody subscribed",
+            (Column("messages/s", publishes, "w64"),),
         ),
         Comparison(HANDSHAKE, "Handshakes", (Column("handshakes/s", handshakes),)),
     ]

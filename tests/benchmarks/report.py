@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load import DISTURBED, Run
-from tests.benchmarks.plan import Column, Comparison, Row, Scenario, Side
+from tests.benchmarks.plan import Column, Comparison, Scenario
 from tests.benchmarks.suite import Results
+from tests.benchmarks.targets import Row, Side
 from tornado_realtime.bench.statistics import Spread, ratios
 
 _PART = re.compile(r"(<!-- measured -->\n).*(<!-- end of measured -->)", re.DOTALL)
@@ -124,7 +125,7 @@ def _cells(line: Line) -> tuple[str, ...]:
     beside = "-"
     if row.beside is not None:
         same = row.beside.contender == row.ours.contender
-        beside = "itself at 1,000" if same else CONTENDERS[row.beside.contender].title
+        beside = row.against if same else CONTENDERS[row.beside.contender].title
     return (
         row.work,
         row.unit,

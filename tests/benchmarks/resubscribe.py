@@ -6,10 +6,10 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from redis import Redis
 
+from tests.benchmarks.client import handshake, text_frame
 from tests.benchmarks.load import LoadError, Run
 from tests.benchmarks.ours import launch_ours_on_redis
 from tests.benchmarks.room import Launch, Room, serving
@@ -17,7 +17,6 @@ from tests.support.redis_server import RedisServer
 
 CHANNELS_OF_A_CLIENT = 100
 PATIENCE_SECONDS = 30.0
-_TEXT, _MASKED = 0x81, 0x80
 
 
 def measure(room: Room, channels: int) -> Run:
@@ -93,20 +92,13 @@ def _until_subscribed(port: int, channels: int) -> tuple[float, dict[str, int]]:
 @contextmanager
 def _client(launch: Launch, number: int) -> Iterator[None]:
     """A WebSocket client with its share of the channels."""
-    logins = Path(launch.subscribe[launch.subscribe.index("--header-file") + 1])
-    login = logins.read_text(encoding="ascii").splitlines()[number]
-    request = (
-        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{launch.port}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        f"Origin: http://127.0.0.1:{launch.port}\r\n{login}\r\n\r\n"
-    )
     with socket.create_connection(("127.0.0.1", launch.port), timeout=PATIENCE_SECONDS) as client:
-        client.sendall(request.encode())
+        client.sendall(handshake(launch, number, protocol=""))
         answer = client.recv(4096)
         if not answer.startswith(b"HTTP/1.1 101"):
             raise LoadError(f"refused: {answer[:40]!r}")
         start = number * CHANNELS_OF_A_CLIENT
         for channel in range(start, start + CHANNELS_OF_A_CLIENT):
             text = b'{"action":"subscribe","channel":"ch%d"}' % channel
-            client.sendall(bytes((_TEXT, _MASKED | len(text), 0, 0, 0, 0)) + text)
+            client.sendall(text_frame(text))
         yield

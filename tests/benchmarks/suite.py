@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.install import MissingError, compiled
-from tests.benchmarks.load import LoadError, Phase, Run, run_load
+from tests.benchmarks.load import LoadError, Phase, Run, loop_turn, run_load
 from tests.benchmarks.places import RUNS
 from tests.benchmarks.plan import Scenario
-from tests.benchmarks.room import Launch, Room, RoomError, serving
-
-_LOOP_TURN = re.compile(r"^\w*loop_turn\w*max\w*(?:\{[^}]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
+from tests.benchmarks.room import Room, RoomError, serving
 
 
 def _listed(found: Mapping[tuple[str, str], Any]) -> list[list[Any]]:
@@ -72,6 +68,20 @@ class Results:
             "failures": _listed(self.failures),
             "runs": _listed(runs),
         }
+
+    def replaced(self, fresh: Results, names: Collection[str]) -> Results:
+        """These results, with those of some scenarios taken from ``fresh``."""
+
+        def put(old: dict[tuple[str, str], Any], new: dict[tuple[str, str], Any]) -> dict[Any, Any]:
+            return {key: what for key, what in old.items() if key[0] not in names} | new
+
+        return Results(
+            put(self.runs, fresh.runs),
+            self.missing | fresh.missing,
+            put(self.absent, fresh.absent),
+            put(self.failures, fresh.failures),
+            self.versions | fresh.versions,
+        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Results:
@@ -197,31 +207,13 @@ def _room(name: str) -> Room:
 def _measure(name: str, scenario: Scenario) -> Run:
     room = _room(name)
     if scenario.measure is not None:
-        return scenario.measure.run(room)
+        return scenario.measure.run(room, name)
     launch = CONTENDERS[name].launch(room)
     with serving(room, launch) as pids:
         run = run_load(launch, pids, scenario.work)
-        found = _loop_turn(launch)
+        found = loop_turn(launch)
     more = {} if found is None else {"loop_turn_ms": found * 1000}
-    return Run({**run.raw, **more, "crowded": bool(launch.second_port)})
-
-
-def _loop_turn(launch: Launch) -> float | None:
-    """The longest turn of the server's loop in seconds, if its metrics tell."""
-    path, header = launch.metrics
-    if not path:
-        return None
-    name, _, value = header.partition(": ")
-    connection = http.client.HTTPConnection("127.0.0.1", launch.port, timeout=10)
-    try:
-        connection.request("GET", path, headers={name: value})
-        response = connection.getresponse()
-        found = _LOOP_TURN.findall(response.read().decode("utf-8", "replace"))
-    except OSError:
-        return None
-    finally:
-        connection.close()
-    return max(map(float, found)) if found else None
+    return Run({**run.raw, **more, "crowded": launch.processes > 2})
 
 
 def _summary(scenario: Scenario, run: Run) -> str:

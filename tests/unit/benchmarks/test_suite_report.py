@@ -12,11 +12,25 @@ import pytest
 from tests.benchmarks import suite
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.load import Phase, Run
-from tests.benchmarks.plan import CROWD, FANOUT, FULL, IDLE, QUICK, Row, Scale, comparisons, rows, scenarios
+from tests.benchmarks.plan import (
+    CROWD,
+    FANOUT,
+    FULL,
+    HISTORY,
+    IDLE,
+    PRESENCE,
+    QUICK,
+    RESTART,
+    STORM,
+    Scale,
+    comparisons,
+    scenarios,
+)
 from tests.benchmarks.plots import draw_all
 from tests.benchmarks.report import comparison_table, line_of, number, put_into, report, targets_table
 from tests.benchmarks.suite import Results, turns
 from tests.benchmarks.svg import nice_steps, spread_out
+from tests.benchmarks.targets import Row, rows
 
 
 def _phase(
@@ -51,9 +65,9 @@ def _run(per_second: float, kib: float = 1.0, **more: Any) -> Run:
     }
     memory = {"rss_before_kib": 0, "rss_idle_kib": 10 * kib}
     redis = {"again_seconds": 0.5, "commands": {"subscribe": 20, "ping": 3}}
-    return Run(
-        {**connecting, **memory, **redis, "phases": [_phase(name, per_second, **more) for name in names]}
-    )
+    streams = {"pages": 100.0, "pongs": 400.0, "small_us": 80.0, "large_us": 96.0}
+    phases = [_phase(name, per_second, **more) for name in names]
+    return Run({**connecting, **memory, **redis, **streams, "phases": phases})
 
 
 def _results(scale: Scale = FULL) -> Results:
@@ -78,9 +92,18 @@ def _row(work: str, contender: str | None = None) -> Row:
 def test_a_measurement_of_another_kind_is_judged_alike() -> None:
     line = line_of(_row("commands for that"), _results())
     assert (line.ours, line.verdict) == ("23", "reached")
-    (scenario,) = [found for found in scenarios(FULL) if found.measure]
-    assert scenario.measure is not None
-    assert scenario.measure.say(_run(1.0)) == "all back 0.50 s after Redis; 3 ping, 20 subscribe"
+    said = {found.name: found.measure.say(_run(1.0)) for found in scenarios(FULL) if found.measure}
+    assert said == {
+        RESTART: "all back 0.50 s after Redis; 3 ping, 20 subscribe",
+        STORM: "all back after 1.00 s, longest turn 0.0 ms",
+        HISTORY: "100 pages of 50 a second, 400 pongs",
+        PRESENCE: "80 us for each of few, 96 us for each of many",
+    }
+    page = targets_table(
+        [line_of(_row("pages of 50"), _results()), line_of(_row("10,000 present"), _results())]
+    )
+    assert "| 100 | its pongs | 400 | **0.25x** | 0.1x | reached |" in page
+    assert "| 96 | itself at 1,000 | 80 | **1.20x** | at most 1.5x | reached |" in page
 
 
 # -- the plan ------------------------------------------------------------------------------------------
@@ -212,6 +235,19 @@ def test_results_survive_being_written() -> None:
     assert again.as_json() == results.as_json()
     row = rows(QUICK)[0]
     assert line_of(row, again) == line_of(row, results)
+
+
+def test_scenarios_that_were_measured_alone_take_the_place_of_the_same_ones() -> None:
+    old, fresh = _results(), Results(versions={"ours": "2.0"})
+    old.failures[STORM, "ours-stream"] = ["lost"]
+    old.absent[FANOUT, "ours"] = "no"
+    fresh.runs[STORM, "ours-stream"] = [_run(7)]
+    found = old.replaced(fresh, {STORM})
+    assert found.of(STORM, "ours-stream") == fresh.of(STORM, "ours-stream")
+    assert found.of(STORM, "ours-v1") == []
+    assert found.of(FANOUT, "ours") == old.of(FANOUT, "ours")
+    assert (found.failures, found.absent) == ({}, old.absent)
+    assert (found.versions["ours"], found.versions["nats"]) == ("2.0", "1.0")
 
 
 def test_every_plot_is_drawn(tmp_path: Path) -> None:
