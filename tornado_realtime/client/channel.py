@@ -11,8 +11,10 @@ from typing import Any
 
 from tornado_realtime.client.values import (
     Event,
+    History,
     Joined,
     Left,
+    Message,
     Missed,
     Subscribed,
     message_from,
@@ -23,6 +25,8 @@ from tornado_realtime.publication import Position
 Frame = Mapping[str, Any]
 # From here on a subscription that the server ended should be made again by itself.
 _RESUBSCRIBE = 2500
+# Publications that are asked for at once; a server may give fewer.
+_PAGE_SIZE = 250
 
 
 class Channel:
@@ -83,6 +87,38 @@ class Channel:
         if self._presence and ("count" in frame or "members" in frame):
             events.append(present_from(self.name, frame))
         return events
+
+    def has_hole(self, frame: Frame) -> bool:
+        """Whether a confirmation leaves something out that the history may still have.
+
+        So it is when too much was missed to be sent at once.
+        """
+        position = self.position
+        if position is None or frame.get("recovered") is not False:
+            return False
+        return frame.get("epoch") == position.epoch and frame["offset"] > position.offset
+
+    def reading(self) -> dict[str, Any]:
+        """The message that asks for what is missing; nothing that comes meanwhile counts."""
+        assert self.position is not None
+        since = {"epoch": self.position.epoch, "offset": self.position.offset}
+        found: dict[str, Any] = {
+            "action": "history",
+            "channel": self.name,
+            "since": since,
+            "limit": _PAGE_SIZE,
+        }
+        return found | {"token": self._token} if self._token else found
+
+    def read(self, history: History) -> tuple[Message, ...]:
+        """What a page of the history has of what is missing."""
+        if history.messages:
+            self.position = history.messages[-1].position
+        return history.messages
+
+    def give_up(self) -> None:
+        """What is missing cannot be had: the next confirmation says so."""
+        self.position = None
 
     def take(self, frame: Frame) -> tuple[list[Event], bool]:
         """A message about the channel came.

@@ -98,7 +98,7 @@ class Client:
         self._on_state = on_state
         self._backoff = Backoff()
         self._requests = Requests()
-        self._desk = Desk(self._send, self._requests.ids)
+        self._desk = Desk(self._send, self._ask, self._requests.ids)
         self._socket: Socket | None = None
         self._error: Exception | None = None
         self._advice: Frame = {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from tornado_realtime.client.requests import Frame, error_from
-from tornado_realtime.errors import RequestError
+from tornado_realtime.client.values import history_from
+from tornado_realtime.errors import ClientError, RequestError
 
 if TYPE_CHECKING:
     from tornado_realtime.client.channel import Channel
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 # Seconds after which a subscription is tried again that the server could not decide about.
 RETRY_SECONDS = 1.0
+# How often a history is read to its end while more is published than the server sends again at once.
+MOST_TRIES = 5
 
 
 class _Entry:
     """One channel at the desk."""
 
-    __slots__ = ("asked", "channel", "confirmed", "subscription", "timer")
+    __slots__ = ("asked", "channel", "confirmed", "filling", "subscription", "timer", "tries")
 
     def __init__(self, channel: Channel, subscription: Subscription) -> None:
         self.channel = channel
@@ -28,11 +31,19 @@ class _Entry:
         self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.asked = 0
         self.timer: asyncio.TimerHandle | None = None
+        self.filling: asyncio.Task[None] | None = None
+        self.tries = 0
+
+    def pause(self) -> None:
+        """What was begun over a connection is begun anew over the next one."""
+        for work in (self.timer, self.filling):
+            if work is not None:
+                work.cancel()
+        self.timer = self.filling = None
 
     def stop(self) -> None:
         """Try no more."""
-        if self.timer is not None:
-            self.timer.cancel()
+        self.pause()
         self.confirmed.cancel()
 
 
@@ -41,11 +52,18 @@ class Desk:
 
     Args:
         send: Sends a message; nothing happens while there is no connection.
+        ask: Sends a request, and returns its answer; raises ClientError.
         ids: For requests, never the same twice.
     """
 
-    def __init__(self, send: Callable[[Frame], None], ids: Iterator[int]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Frame], None],
+        ask: Callable[[dict[str, Any]], Awaitable[Frame]],
+        ids: Iterator[int],
+    ) -> None:
         self._send = send
+        self._read = ask
         self._ids = ids
         self._entries: dict[str, _Entry] = {}
 
@@ -81,6 +99,7 @@ class Desk:
     def again(self) -> None:
         """There is a new connection: subscribe to everything, from where it stands."""
         for entry in self._entries.values():
+            entry.pause()
             self._ask(entry)
 
     def fail(self, error: Exception) -> None:
@@ -106,10 +125,30 @@ class Desk:
         self._send({**entry.channel.request(), "id": entry.asked})
 
     async def _confirmed(self, entry: _Entry, frame: Frame) -> None:
+        if entry.channel.has_hole(frame) and entry.tries < MOST_TRIES:
+            entry.tries += 1
+            entry.filling = asyncio.create_task(self._fill(entry))
+            return
+        entry.tries = 0
         for event in entry.channel.confirmed(frame):
             await entry.subscription.put(event)
         if not entry.confirmed.done():
             entry.confirmed.set_result(None)
+
+    async def _fill(self, entry: _Entry) -> None:
+        """Read what was too much to be sent at once, then subscribe from there."""
+        channel = entry.channel
+        try:
+            has_more = True
+            while has_more:
+                history = history_from(channel.name, await self._read(channel.reading()))
+                for message in channel.read(history):
+                    await entry.subscription.put(message)
+                has_more = history.more
+        except ClientError:
+            channel.give_up()
+        entry.filling = None
+        self._ask(entry)
 
     async def _happened(self, entry: _Entry, frame: Frame) -> None:
         was_live = entry.channel.is_live

@@ -151,6 +151,25 @@ def test_what_is_not_kept_any_more_is_said() -> None:
     run(main())
 
 
+def test_what_is_too_much_to_be_sent_at_once_is_read() -> None:
+    async def main() -> None:
+        async with connected("send_queue 8") as (world, client), client.subscribe("log") as log:
+            await world.realtime.publish("log", "0")
+            assert await payloads(log, 1) == [0]
+            cut(world)
+            for n in range(1, 60):
+                await world.realtime.publish("log", str(n))
+            found = await payloads(log, 30)
+            # It breaks while it reads, too.
+            cut(world)
+            await world.realtime.publish("log", "60")
+            assert found + await payloads(log, 30) == list(range(1, 61))
+            await world.realtime.publish("log", "61")
+            assert await payloads(log, 1) == [61]
+
+    run(main())
+
+
 def test_a_gap_that_the_history_fills_is_none() -> None:
     async def main() -> None:
         async with connected() as (world, client), client.subscribe("log") as log:

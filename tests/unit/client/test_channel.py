@@ -9,6 +9,7 @@ import pytest
 from tornado_realtime.client import (
     Author,
     Event,
+    History,
     Joined,
     Left,
     Message,
@@ -154,6 +155,35 @@ def test_who_begins_at_a_position_is_told_that_it_is_not_kept() -> None:
         Missed("news"),
         Subscribed("news", Position("e", 6)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("frame", "has_hole"),
+    [
+        (confirmation(900, recovered=False, replay=0), True),
+        (confirmation(900, recovered=True, replay=100), False),
+        (confirmation(900, "other", recovered=False, replay=0), False),
+        (confirmation(4, recovered=False, replay=0), False),
+        (confirmation(), False),
+    ],
+)
+def test_what_is_too_much_to_be_sent_again_may_still_be_read(frame: dict[str, Any], has_hole: bool) -> None:
+    channel = confirmed(4, token="t")
+    channel.request()
+    assert channel.has_hole(frame) is has_hole
+    assert channel.reading() == {
+        "action": "history",
+        "channel": "news",
+        "since": {"epoch": "e", "offset": 4},
+        "limit": 250,
+        "token": "t",
+    }
+    page = (Message("news", "a", position=Position("e", 5)), Message("news", "b", position=Position("e", 6)))
+    assert channel.read(History(Position("e", 900), page, more=True)) == page
+    assert channel.request()["since"] == {"epoch": "e", "offset": 6}
+    channel.give_up()
+    assert "since" not in channel.request()
+    assert channel.confirmed(confirmation(901))[0] == Missed("news")
 
 
 def test_a_cut_within_a_replay_begins_again_behind_what_was_got() -> None:
