@@ -10,6 +10,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.web import Application
 
 from tornado_realtime.auth.function import Answer
+from tornado_realtime.client import Client as V1Client
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.testing.client import Client
 from tornado_realtime.testing.harness import Harness, Published
@@ -47,6 +48,10 @@ class RealtimeTestMixin(_Base):
     ) -> Client:
         """See Harness."""
         return await self._harness.connect(self.get_url("/").rstrip("/"), user, headers)
+
+    def client(self, user: Answer = "u1", headers: Mapping[str, str] | None = None) -> V1Client:
+        """See Harness."""
+        return self._harness.client(self.get_url("/").rstrip("/"), user, headers)
 
     def outage(self, reason: str = "the broker is away") -> AbstractContextManager[None]:
         """See Harness."""

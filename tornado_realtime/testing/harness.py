@@ -14,6 +14,7 @@ from tornado_realtime.auth import Authenticator, User
 from tornado_realtime.auth.function import Answer, FunctionAuthenticator
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.carriers import traits_of
+from tornado_realtime.client import Client as V1Client
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.peers import HeaderLines
 from tornado_realtime.publication import Publication, Taken
@@ -47,6 +48,7 @@ class Harness:
         self.realtime = realtime
         self.published: list[Published] = []
         self.clients: list[Client] = []
+        self._v1_clients: list[V1Client] = []
         self._tickets: dict[str, Answer] = {}
         self._outage = ""
         realtime._broker_maker = lambda settings: _RecordingBroker(self, traits_of(settings))
@@ -61,6 +63,9 @@ class Harness:
         for client in self.clients:
             client.connection.close()
         self.clients.clear()
+        for each in self._v1_clients:
+            await each.close()
+        self._v1_clients.clear()
         await self.realtime.close(timeout=0.5)
 
     async def connect(
@@ -78,14 +83,33 @@ class Harness:
             tornado.httpclient.HTTPClientError: The handshake was refused; ``code`` is the status.
         """
         fields = HTTPHeaders(headers or {})
+        fields.update(self._fields(user, None))
+        client = await Client.open(self._url(base_url), fields, self.realtime.settings.wire)
+        self.clients.append(client)
+        return client
+
+    def client(self, base_url: str, user: Answer, headers: Mapping[str, str] | None = None) -> V1Client:
+        """A client of ``tornado_realtime.client``, not connected yet.
+
+        Args:
+            base_url: See ``connect``.
+            user: See ``connect``.
+            headers: More header fields of its handshakes.
+        """
+        client = V1Client(self._url(base_url), headers=self._fields(user, headers))
+        self._v1_clients.append(client)
+        return client
+
+    def _fields(self, user: Answer, headers: Mapping[str, str] | None) -> dict[str, str]:
+        fields = dict(headers or {})
         if user is not None:
             fields[TICKET_HEADER] = ticket = secrets.token_hex(8)
             self._tickets[ticket] = user
+        return fields
+
+    def _url(self, base_url: str) -> str:
         path = url_escape(self.realtime.socket_path, plus=False).replace("%2F", "/")
-        url = base_url.replace("http", "ws", 1) + path
-        client = await Client.open(url, fields, self.realtime.settings.wire)
-        self.clients.append(client)
-        return client
+        return base_url.replace("http", "ws", 1) + path
 
     @contextmanager
     def outage(self, reason: str = "the broker is away") -> Iterator[None]:

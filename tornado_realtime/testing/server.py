@@ -13,6 +13,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 
 from tornado_realtime.auth.function import Answer
+from tornado_realtime.client import Client as V1Client
 from tornado_realtime.realtime import Realtime
 from tornado_realtime.testing.client import Client
 from tornado_realtime.testing.harness import Harness, Published, options_or_instance
@@ -60,6 +61,10 @@ class RealtimeServer:
     ) -> Client:
         """See Harness."""
         return await self._harness.connect(self.url, user, headers)
+
+    def client(self, user: Answer = "u1", headers: Mapping[str, str] | None = None) -> V1Client:
+        """See Harness."""
+        return self._harness.client(self.url, user, headers)
 
     async def publish(self, channel: str, message: str | bytes) -> None:
         """See Realtime."""

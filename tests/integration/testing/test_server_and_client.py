@@ -12,6 +12,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler
 
 from tornado_realtime import BrokerUnavailableError, Realtime, User
+from tornado_realtime.client import State
 from tornado_realtime.errors import ConnectionClosedError
 from tornado_realtime.testing import Published, RealtimeServer
 
@@ -38,6 +39,22 @@ def test_the_example_of_the_package() -> None:
             await server.publish("news", "hello")
             assert await client.receive() == "hello"
             assert server.published == [("news", "hello")]
+
+    asyncio.run(main())
+
+
+def test_a_client_of_v1() -> None:
+    async def main() -> None:
+        async with RealtimeServer(authorize=lambda user, channel, action: True) as server:
+            async with server.client(user="u7") as client, client.subscribe("news") as news:
+                assert client.welcome is not None
+                assert client.welcome.user == "u7"
+                await client.publish("news", {"a": 1})
+                assert (await anext(aiter(news))).payload == {"a": 1}
+                assert server.published == [("news", '{"a":1}')]
+            left_open = server.client(user="u8")
+            await left_open.connect()
+        assert left_open.state is State.CLOSED
 
     asyncio.run(main())
 
