@@ -14,7 +14,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Media type of the text form (Prometheus exposition format 0.0.4)."""
 
 _HELP: Mapping[str, str] = {
-    "connections_opened": "WebSocket connections opened since the start.",
+    "connections_opened": "Connections opened since the start, event streams among them.",
     "publications": "Publications that reached this node, whoever made them.",
     "publications_repeated": "Publications that were not made again, as they came under a known key.",
     "publications_uncarried": "Publications that a wire could not carry, such as text that is no JSON.",
@@ -69,7 +69,7 @@ _HELP: Mapping[str, str] = {
     "handshakes_over_address_limit": "Handshakes refused for max_connections_per_address.",
     "handshakes_over_user_limit": "Handshakes refused for max_connections_per_user.",
     "handshakes_over_rate": "Handshakes refused for handshake_rate.",
-    "connections": "WebSocket connections open now.",
+    "connections": "Connections open now, event streams among them.",
     "users": "Users with an open connection now, anonymous ones not counted.",
     "channels": "Channels with a subscriber now.",
     "members": "Users present through this node now, added up over the channels with presence.",

@@ -32,6 +32,7 @@ BASIC = "basicpw-8c20"
 QUERY = "query-6e3b"
 PAYLOAD = "payload-ab47"
 SPOKEN = "spoken-29f0"
+SESSION = "session-e4d7"
 REASON = "reason-c1d8"
 
 CADDYFILE = """
@@ -52,7 +53,7 @@ http://:{port} {{
 		output file access.txt
 		format console
 	}}
-	@rt path /ws /internal/*
+	@rt path /ws /sse /internal/*
 	handle @rt {{
 		go_handler {{
 			wire envelope
@@ -183,6 +184,11 @@ def secretive_requests() -> Iterator[bytes]:
         yield posted(body=body)
         yield posted(f"X-Broadcast-Secret: {GUESS}", body=body)
         yield posted(body="", path=f"/internal/broadcast?{body}")
+    for login in (mine, bad):
+        fields = (f"Cookie: AUTH_TOKEN={login}", "Connection: close", "Host: localhost")
+        yield head(f"GET /sse?channel=&q={QUERY} HTTP/1.1", *fields)
+        said = (f"X-Realtime-Session: {SESSION}", f"Content-Length: {len(SPOKEN)}")
+        yield head("POST /sse HTTP/1.1", *fields, *said) + SPOKEN.encode()
     for body in (f'{{"channel":"c","message":"{PAYLOAD}"}}', f'{{"channel":"c","message":"{PAYLOAD}"'):
         yield posted("Content-Type: application/json", body=body)
 
@@ -220,7 +226,19 @@ def test_no_secret_is_in_any_log(logged: Logged) -> None:
     assert tickets
     assert len(texts["access.json"].splitlines()) >= asked // 3
     assert " DEBUG " in texts["server.log"]
-    secrets = (KEY, SECRET, REDIS_PASSWORD, ENDPOINT_PASSWORD, GUESS, COOKIE, BASIC, QUERY, PAYLOAD, SPOKEN)
+    secrets = (
+        KEY,
+        SECRET,
+        REDIS_PASSWORD,
+        ENDPOINT_PASSWORD,
+        GUESS,
+        COOKIE,
+        BASIC,
+        QUERY,
+        PAYLOAD,
+        SPOKEN,
+        SESSION,
+    )
     encoded = (base64.b64encode(f"login:{BASIC}".encode()).decode(), token("somebody")[:-3], REASON)
     for name, text in texts.items():
         for secret in (*secrets, *encoded, *tickets):

@@ -18,7 +18,7 @@ Record = dict[str, object]
 Applies = Callable[[Exchange], bool]
 
 _CREDENTIALS = frozenset(("Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"))
-_ALWAYS_SECRET = frozenset(("X-Broadcast-Secret",))
+_ALWAYS_SECRET = frozenset(("X-Broadcast-Secret", "X-Realtime-Session"))
 # Where browsers cannot set headers, a login travels among the subprotocols.
 _PROTOCOLS = "Sec-Websocket-Protocol"
 _PROTOCOL_LOGIN = re.compile(r"\b(bearer|ticket)\.[^,\s]+", re.IGNORECASE)
