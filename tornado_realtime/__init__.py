@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         PublishError,
         RealtimeError,
     )
+    from tornado_realtime.publication import Position
     from tornado_realtime.realtime import Realtime
     from tornado_realtime.settings import Settings
 
@@ -33,6 +34,7 @@ __all__ = [
     "BrokerUnavailableError",
     "ConfigError",
     "InvalidPublicationError",
+    "Position",
     "PublicationTooLargeError",
     "PublishError",
     "Realtime",
@@ -42,7 +44,13 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {"ANONYMOUS": "auth", "User": "auth", "Realtime": "realtime", "Settings": "settings"}
+_HOMES = {
+    "ANONYMOUS": "auth",
+    "User": "auth",
+    "Position": "publication",
+    "Realtime": "realtime",
+    "Settings": "settings",
+}
 
 
 def __getattr__(name: str) -> object:

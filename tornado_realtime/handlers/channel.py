@@ -28,7 +28,9 @@ class ChannelHandler(AskingHandler):
         name, _, what = rest.rpartition("/")
         ask = self._questions.get(decoded(what, "the path"))
         if ask is None:
-            raise QuestionError(f"of a channel there is {' and '.join(self._questions)}", 404)
+            raise QuestionError(
+                f"what is asked of a channel comes last: /{' or /'.join(self._questions)}", 404
+            )
         channel = decoded(name, "the channel's name")
         if not is_good_name(channel):
             raise QuestionError(BAD_NAME)
@@ -80,5 +82,5 @@ def _since(query: Query) -> Position | Last | None:
         return None
     epoch, _, offset = place.rpartition(":")
     if not (epoch and offset.isascii() and offset.isdigit() and len(offset) <= OFFSET_DIGITS):
-        raise QuestionError("since must be EPOCH:OFFSET, as in 41 of the epoch k3f: k3f:41")
+        raise QuestionError("since must be EPOCH:OFFSET, such as k3f:41")
     return Position(epoch, int(offset))
