@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+import redis
 
 from tests.integration.brokers.conftest import MakeServer
 from tests.support.broker_world import PATIENCE, Collector, eventually, run
@@ -393,5 +397,35 @@ def test_whatever_fails_is_said_again(shared_redis: RedisServer) -> None:
             for user in last:
                 told = [bool(conns) for name, conns in two.news if name == user]
                 assert all(was or is_there for was, is_there in pairwise([False, *told]))
+
+    run(scenario(), *brokers)
+
+
+def test_the_rights_that_the_documentation_names_are_enough(make_redis: MakeServer) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "deployment.md").read_text(encoding="utf-8")
+    named = re.search(r"for presence the same names, and (.*?)\.\n", page, re.DOTALL)
+    assert named is not None
+    commands = re.findall(r"[A-Z]{3,}", named[1])
+    server = make_redis()
+    server.start()
+    admin: Any = redis.Redis(port=server.port)
+    rights = [f"+{command.lower()}" for command in ("publish", "subscribe", "unsubscribe", "ping", *commands)]
+    names = ["&realtime:*", "&realtime2:*", "~realtime2:*"]
+    admin.execute_command("ACL", "SETUSER", "node", "on", ">pw", "-@all", *names, *rights)
+    admin.close()
+    address = server.address.replace("redis://", "redis://node:pw@")
+    brokers = [on_redis(address) for _ in range(2)]
+
+    async def scenario() -> None:
+        one, two = [await Node(broker).start(CHANNEL) for broker in brokers]
+        async with ended(one, two):
+            one.store.put(CHANNEL, Member("ada"))
+            one.store.put("another", Member("ada"))
+            await two.hears(("ada", 1))
+            one.store.put("another", Member("ada", conns=0))
+            await eventually(lambda: is_empty(two, "another"))
+            one.die()
+            await two.hears(("ada", 0))
+            await eventually(lambda: two.broker.counters.nodes_reaped == 1)
 
     run(scenario(), *brokers)

@@ -36,8 +36,6 @@ class Lists:
 
     def __init__(self, server: RedisServer) -> None:
         self.redis: Any = redis.Redis(port=server.port)
-        for load in rollcall.LOADS:
-            self.redis.execute_command(*load)  # type: ignore[no-untyped-call]
         self.steps = count(1)
 
     def ask(self, ask: Ask, topic: bytes = NODES) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from tornado_realtime.brokers.base import Broker, Health, Sink
-from tornado_realtime.brokers.redis import asks, rollcall
+from tornado_realtime.brokers.redis import asks
 from tornado_realtime.brokers.redis.address import parse_address
 from tornado_realtime.brokers.redis.asks import parse_taken
 from tornado_realtime.brokers.redis.cluster import Cluster
@@ -81,14 +81,12 @@ class RedisBroker(Broker):
         name = self.node_id.encode()
         own = {NODE_PREFIX + name: self._told, NODES_TOPIC: self._told}
         readable = self._readable if traits.keeps_history else None
-        scripts = rollcall.LOADS if traits.has_presence else ()
         ends = Ends(
             self._receive,
             self._missed,
             PROBE_PREFIX + name,
             self.counters,
             readable,
-            scripts,
             self._relinked,
         )
         found = parse_address(address)

@@ -302,7 +302,7 @@ class RedisPresence(PresenceStore):
             await self._send(NODES, rollcall.forget(name, [], is_dead=True))
             if name.partition(".")[0] != self._node:
                 self._counters.nodes_reaped += 1
-                logger.info("a node died, and its users are gone from the lists of who is present")
+                logger.info("a node is gone, and so are its users from the lists of who is present")
         except BrokerError as error:  # it is still dead at the next look
             logger.debug("the members of a dead node cannot be taken away now: %s", error)
         except Exception:

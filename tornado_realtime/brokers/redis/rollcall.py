@@ -15,9 +15,6 @@ CLEAR = Script.read("presence", "presence_clear")
 READ = Script.read("presence_read")
 LEASE = Script.read("presence_lease")
 FORGET = Script.read("presence_forget")
-LOADS: tuple[Command, ...] = tuple(script.load for script in (PUT, CLEAR, READ, LEASE, FORGET))
-"""What a connection begins with over which these are asked."""
-
 # In braces, so that a cluster keeps all of it in one slot.
 NODES = b"realtime2:{presence}:nodes"
 AT_ONCE = 100  # users, channels and dead nodes in one step, so that no step takes Redis long
@@ -42,7 +39,7 @@ def put(channel: str, node: str, members: Sequence[Member], *, until: int, step:
     words = [word for member in members for word in (member.user.encode(), b"%d" % member.conns, member.info)]
 
     def ask(parcel: Parcel, server: Server) -> Command:
-        return PUT.run(
+        return PUT.run_whole(
             (*presence_keys(channel), presence_key_of(channel, node)),
             *(server.dialect.publish, parcel.topic, b"%d" % until, b"%d" % step, b"%d" % kept),
             *words,
@@ -56,27 +53,27 @@ def clear(channel: str, node: str) -> Ask:
 
     def ask(parcel: Parcel, server: Server) -> Command:
         keys = (*presence_keys(channel), presence_key_of(channel, node))
-        return CLEAR.run(keys, server.dialect.publish, parcel.topic, b"%d" % AT_ONCE)
+        return CLEAR.run_whole(keys, server.dialect.publish, parcel.topic, b"%d" % AT_ONCE)
 
     return ask
 
 
 def read(channel: str, after: str, limit: int) -> Ask:
     """One page; see ``parse_roll``."""
-    return lambda parcel, server: READ.run(presence_keys(channel), after.encode(), b"%d" % limit)
+    return lambda parcel, server: READ.run_whole(presence_keys(channel), after.encode(), b"%d" % limit)
 
 
 def lease(node: str, seconds: float, channels: Sequence[str] = (), *, is_new: bool = False) -> Ask:
     """Renew the lease of a node, or take a first one; see ``parse_lease``."""
     words = (node.encode(), b"%d" % round(seconds * 1000), b"%d" % is_new, b"%d" % AT_ONCE)
     names = [channel.encode() for channel in channels]
-    return lambda parcel, server: LEASE.run((NODES, channels_key(node)), *words, *names)
+    return lambda parcel, server: LEASE.run_whole((NODES, channels_key(node)), *words, *names)
 
 
 def forget(node: str, channels: Sequence[str], *, is_dead: bool) -> Ask:
     """A node has no members on some channels any longer."""
     names = [channel.encode() for channel in channels]
-    return lambda parcel, server: FORGET.run(
+    return lambda parcel, server: FORGET.run_whole(
         (NODES, channels_key(node)), node.encode(), b"%d" % is_dead, *names
     )
 

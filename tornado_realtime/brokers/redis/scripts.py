@@ -20,7 +20,8 @@ _FOLDER = Path(__file__).with_name("lua")
 class Script:
     """A script, by its text and by the name that Redis gives it.
 
-    It is loaded over every new connection before anything else, so that nothing has to be sent a second time.
+    One that publications need is loaded over every new connection before anything else, so that nothing has
+    to be sent a second time.
     """
 
     text: bytes
@@ -38,8 +39,12 @@ class Script:
         return (b"SCRIPT", b"LOAD", self.text)
 
     def run(self, keys: tuple[bytes, ...], *arguments: bytes) -> Command:
-        """The command that runs it."""
+        """The command that runs it, once it is loaded."""
         return (b"EVALSHA", self.name, b"%d" % len(keys), *keys, *arguments)
+
+    def run_whole(self, keys: tuple[bytes, ...], *arguments: bytes) -> Command:
+        """The command that runs it, loaded or not."""
+        return (b"EVAL", self.text, b"%d" % len(keys), *keys, *arguments)
 
 
 APPEND = Script.read("stream", "append")

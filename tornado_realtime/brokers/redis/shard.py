@@ -31,8 +31,7 @@ class Ends:
         probe: Where this node's probes travel, or how the names of such topics begin.
         counters: Where to count.
         readable: Called when streams can be read again; None where there are none.
-        scripts: What connections to publish over begin with, beyond what publishing needs.
-        relinked: Called when there is a new one of those.
+        relinked: Called when there is a new connection to publish over.
     """
 
     receive: Callable[[str, bytes], None]
@@ -40,7 +39,6 @@ class Ends:
     probe: bytes
     counters: BrokerCounters
     readable: Callable[[], None] | None = None
-    scripts: tuple[Command, ...] = ()
     relinked: Callable[[], None] = lambda: None
 
 
@@ -153,9 +151,9 @@ class Shard:
         """What is done over connections of its own, and what each of those begins with."""
         yield self.subscriber, ()
         if self._ends.readable is None:
-            yield self.publisher, (ONCE.load, *self._ends.scripts)
+            yield self.publisher, (ONCE.load,)
         else:
-            yield self.publisher, (WHO, ONCE.load, APPEND.load, *self._ends.scripts)
+            yield self.publisher, (WHO, ONCE.load, APPEND.load)
             yield self.reader, (WHO, READ.load)
 
     def start(self) -> None:
