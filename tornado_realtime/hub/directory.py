@@ -25,6 +25,10 @@ MOST_NAMES = 10_000
 CHANNELS, USER = "channels", "user"
 
 
+_Wanted = tuple[str, str, int]
+"""Prefix, after which name, and how many."""
+
+
 class Host(Protocol):
     """What is asked of the hub."""
 
@@ -107,8 +111,9 @@ class Directory:
         self._host = host
         self._nodes = nodes
         self._node = node
-        # One looks at a million names at a time: whoever asks often waits for himself.
+        # One looks at a million names at a time, and who asks the same meanwhile gets the same answer.
         self._turn = asyncio.Lock()
+        self._waiting: dict[_Wanted, asyncio.Future[Body]] = {}
         nodes.on(CHANNELS, self._on_channels)
         nodes.on(USER, self._on_user)
 
@@ -144,13 +149,29 @@ class Directory:
     async def _on_channels(self, body: Body) -> Body:
         match body:
             case {"prefix": str(prefix), "after": str(after), "limit": int(limit)} if limit > 0:
-                async with self._turn:
-                    names = await _first(list(self._host.channels()), prefix, after, limit + 1)
-                counts = [(name, self._host.subscribers(name)) for name in names]
-                # Somebody may have left meanwhile; how far this node looked holds all the same.
-                through = names[-1] if len(names) > limit else None
-                return {"channels": [entry for entry in counts if entry[1]], "through": through}
+                wanted = (prefix, after, limit)
+                waiting = self._waiting.get(wanted)
+                return await (self._look(wanted) if waiting is None else asyncio.shield(waiting))
         return {}
+
+    async def _look(self, wanted: _Wanted) -> Body:
+        prefix, after, limit = wanted
+        found = self._waiting[wanted] = asyncio.get_running_loop().create_future()
+        try:
+            async with self._turn:
+                # Who asks from now on may know of channels that are not among these.
+                del self._waiting[wanted]
+                names = await _first(list(self._host.channels()), prefix, after, limit + 1)
+            counts = [(name, self._host.subscribers(name)) for name in names]
+            # Somebody may have left meanwhile; how far this node looked holds all the same.
+            through = names[-1] if len(names) > limit else None
+            answer = {"channels": [entry for entry in counts if entry[1]], "through": through}
+            found.set_result(answer)
+        finally:
+            if self._waiting.get(wanted) is found:
+                del self._waiting[wanted]
+            found.cancel()  # where that went wrong
+        return answer
 
     def _on_user(self, body: Body) -> Body:
         match body:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.rawhttp import Answered
 from tests.support.realtime_world import TunedRealtime, World, serving
+from tests.support.sse_world import open_stream, post
 from tests.support.v1_world import open_v1
 from tornado_realtime.brokers.memory import MemoryBroker
 from tornado_realtime.errors import BrokerUnavailableError, InvalidPublicationError
@@ -203,6 +204,28 @@ def test_everybody_but_one_gets_it_on_every_wire(wire: str) -> None:
                 assert b"%d" % number in await old.text()
                 # What applications publish says nothing of clients.
                 assert await other.hear() == {"type": "message", "channel": "news", "payload": number}
+
+    asyncio.run(main())
+
+
+def test_an_event_stream_is_spared_too_and_its_posts_have_keys() -> None:
+    async def main() -> None:
+        async with serving(instance()) as world:
+            spared, other = [await open_stream(world, "/sse?channel=news") for _ in range(2)]
+            for stream in (spared, other):
+                assert (await stream.hear())["type"] == "subscribed"
+            name = spared.welcome["client"]
+            found = await receipt(world, b"channel=news&message=1&exclude=" + name.encode())
+            assert (found["written"], found["skipped"]) == (1, 0)
+            command = {"action": "publish", "channel": "news", "payload": 2, "key": "k"}
+            for _ in range(2):
+                assert (await post(world, spared.session, json.dumps(command))).status < 300
+            await send(world, b"channel=news&message=3")
+            assert [await spared.message() for _ in range(2)] == [2, 3]
+            assert [await other.message() for _ in range(3)] == [1, 2, 3]
+            # They are found where users are looked up, by their names.
+            places = json.loads((await world.ask("/internal/users/u1")).body)["connections"]
+            assert {place["client"] for place in places} == {name, other.welcome["client"]}
 
     asyncio.run(main())
 

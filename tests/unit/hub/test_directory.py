@@ -190,3 +190,45 @@ def test_of_connections_with_very_many_channels_some_are_told() -> None:
         assert (there.count, len(there.places)) == (5, 3)
 
     asyncio.run(main())
+
+
+def test_who_asks_the_same_while_it_waits_is_answered_together() -> None:
+    class Counting(Node):
+        looks = 0
+
+        def channels(self) -> Iterable[str]:
+            self.looks += 1
+            return super().channels()
+
+    async def main() -> None:
+        host = Counting({f"{number:05}": 1 for number in range(3 * SLICE_SIZE)})
+        cluster = Cluster(host)
+        first = asyncio.create_task(cluster.page(limit=1))
+        await asyncio.sleep(0)
+        assert host.looks == 1
+        # It was looked already, so who asks now may know of more; and those who ask the same share it.
+        host.counts["0"] = 1
+        others = [asyncio.create_task(cluster.page(limit=1)) for _ in range(5)]
+        another = asyncio.create_task(cluster.page(limit=2))
+        assert list((await first).subscribers) == ["00000"]
+        assert [list(page.subscribers) for page in await asyncio.gather(*others)] == [["0"]] * 5
+        assert list((await another).subscribers) == ["0", "00000"]
+        assert host.looks == 3
+        assert not cluster.directories[0]._waiting
+
+    asyncio.run(main())
+
+
+def test_who_is_cut_off_while_it_waits_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        cluster = Cluster(Node({f"{number:05}": 1 for number in range(3 * SLICE_SIZE)}))
+        asked = [asyncio.create_task(cluster.page(limit=limit)) for limit in (1, 2, 2)]
+        await asyncio.sleep(0)
+        for task in asked[:2]:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        assert all(task.cancelled() for task in asked)
+        assert not cluster.directories[0]._waiting
+        assert (await cluster.page(limit=1)).answered == 1
+
+    asyncio.run(main())
