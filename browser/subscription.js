@@ -1,6 +1,6 @@
 // One channel as one page hears it.
 
-import { Emitter, FIRST_DELAY, nothing, pause, RealtimeError, whenAborted } from './values.js';
+import { Emitter, FIRST_DELAY, LONGEST_TIMER, nothing, pause, RealtimeError, whenAborted } from './values.js';
 
 /** States: pending, live, failed, closed. */
 export class Subscription extends Emitter {
@@ -51,15 +51,13 @@ export class Subscription extends Emitter {
   /** Ask for the channel, from the last position on. Until that is answered, messages are none of ours. */
   _join() {
     this._cut();
-    const turn = this.#turn;
-    const ours = (then) => (value) => turn === this.#turn && then(value);
-    const refused = ours((error) => this.#refused(error));
-    const joined = ours((frame) => this.#joined(frame));
-    const ask = ours((token) => this.#realtime._request(
-      { ...this.#question, token }, { resolve: joined, reject: refused, keep: false },
-    ));
-    const { token } = this.#options;
-    if (typeof token === 'function') Promise.resolve(this.channel).then(token).then(ask, refused);
+    const { last, presence, token } = this.#options;
+    const since = this.position ?? (last ? { last } : undefined);
+    const refused = this.#ours((error) => this.#refused(error));
+    const ask = (shown) => this.#ask(
+      { action: 'subscribe', since, presence, token: shown }, (frame) => this.#joined(frame), refused,
+    );
+    if (this.#canRenew) this.#renew(ask, refused);
     else ask(token);
   }
 
@@ -85,10 +83,31 @@ export class Subscription extends Emitter {
     this.#end('failed', error);
   }
 
-  get #question() {
-    const { last, presence } = this.#options;
-    const since = this.position ?? (last ? { last } : undefined);
-    return { action: 'subscribe', channel: this.channel, since, presence };
+  get #canRenew() {
+    return typeof this.#options.token === 'function';
+  }
+
+  /** What is done with an answer, unless something else was asked meanwhile. */
+  #ours(then) {
+    const turn = this.#turn;
+    return (value) => turn === this.#turn && then(value);
+  }
+
+  #ask(message, resolve, reject = nothing) {
+    const options = { resolve: this.#ours(resolve), reject, keep: false };
+    this.#realtime._request({ channel: this.channel, ...message }, options);
+  }
+
+  #renew(then, failed) {
+    Promise.resolve(this.channel).then(this.#options.token).then(this.#ours(then), failed);
+  }
+
+  /** A token of the channel is replaced in time (V6); where that fails, 2006 follows. */
+  #lasts({ ttl }) {
+    if (!ttl || !this.#canRenew) return;
+    const refresh = (token) => this.#ask({ action: 'refresh', token }, (frame) => this.#lasts(frame));
+    const delay = Math.min(Math.max(ttl - 60, ttl / 2) * 1000, LONGEST_TIMER);
+    this.#timer = setTimeout(() => this.#renew(refresh, nothing), delay);
   }
 
   #joined(frame) {
@@ -107,6 +126,7 @@ export class Subscription extends Emitter {
     if (hasMissed) this._emit('reload', epoch ? 'not recovered' : 'no history');
     else if (isBack) this._emit('recovered', replay);
     if (frame.count !== undefined) this.#present(frame);
+    if (this.state === 'live') this.#lasts(frame);
   }
 
   /** As the first time: the newest ones, and no gap after them. */
@@ -155,19 +175,16 @@ export class Subscription extends Emitter {
       return;
     }
     this._emit('reload', reason);
-    const present = (frame) => this.state === 'live' && this.#present(frame);
-    const question = { action: 'presence', channel: this.channel };
-    if (this.#options.presence) this.#realtime._request(question, { resolve: present, reject: nothing, keep: false });
+    if (this.#options.presence) this.#ask({ action: 'presence' }, (frame) => this.#present(frame));
   }
 
   #sentAway(error) {
-    if (error.code < 2500) this._fail(error);
+    if (error.code < 2500 && !(error.code === 2006 && this.#canRenew)) this._fail(error);
     else this.#again(pause(FIRST_DELAY, 0));
   }
 
   #refused(error) {
-    const hasRunOut = error.code === 109 && typeof this.#options.token === 'function';
-    if (hasRunOut && !this.#failures) this.#again(0);
+    if (error.code === 109 && this.#canRenew && !this.#failures) this.#again(0);
     else if (error instanceof RealtimeError && !error.retry) this._fail(error);
     else this.#again(pause(error.after || FIRST_DELAY, this.#failures));
   }

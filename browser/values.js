@@ -10,6 +10,8 @@ export const PROBE_PATIENCE = 5_000;
 export const STEADY = 10_000;
 export const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
+/** What setTimeout can count. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
 
 export const nothing = () => {};
 

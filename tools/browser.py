@@ -42,8 +42,11 @@ def joined() -> str:
 
 
 def minified(module: str) -> str:
-    """The same without what only people need."""
-    return str(minify.string("application/javascript", module)) + "\n"
+    """The same without what only people need; inside of a function, as only names there are shortened."""
+    names = ",".join(PUBLIC)
+    body = re.sub(r"^export ", "", module, flags=re.MULTILINE)
+    wrapped = f"const{{{names}}}=(()=>{{{body}\nreturn{{{names}}}}})();export{{{names}}}"
+    return str(minify.string("application/javascript", wrapped)) + "\n"
 
 
 def built() -> dict[Path, str]:

@@ -238,6 +238,41 @@ test('a token of the channel is asked for, and once more where it has run out', 
   assert.equal(sub.state, 'live');
 });
 
+test('a token of the channel is replaced in time, and again', async () => {
+  const world = await ready();
+  let count = 0;
+  const { sub, heard, answer } = subscribed(world, 'seats', { token: () => { count += 1; return `t${count}`; } });
+  await settle();
+  answer({ ttl: 600 });
+  for (const [ttl, delay] of [[10, 540_000], [600, 5_000]]) {
+    for (let passed = 0; passed < delay; passed += 5_000) {
+      assert.equal(count, ttl === 10 ? 1 : 2);
+      await pass(5_000);
+      world.socket.say({ type: 'ping' });
+    }
+    const { id, channel, token } = world.socket.last('refresh');
+    assert.deepEqual([channel, token], ['seats', `t${count}`]);
+    world.socket.say({ type: 'refreshed', id, channel, ttl });
+  }
+  assert.deepEqual([count, sub.state, heard], [3, 'live', []]);
+});
+
+test('one that runs out all the same is replaced, where there may be another', async () => {
+  const world = await ready();
+  const over = (channel) => ({ type: 'unsubscribed', channel, code: 2006, reason: 'token expired' });
+  const renewing = subscribed(world, 'seats', { token: () => 't' });
+  await settle();
+  renewing.answer({ ttl: 1 });
+  world.socket.say(over('seats'));
+  await pass(500);
+  renewing.answer({ ttl: 600 });
+  assert.equal(renewing.sub.state, 'live');
+  const fixed = subscribed(world, 'stalls', { token: 't' });
+  fixed.answer({ ttl: 1 });
+  world.socket.say(over('stalls'));
+  assert.equal(fixed.sub.state, 'failed');
+});
+
 test('a token that can not be had is asked for again later', async () => {
   const world = await ready();
   let tries = 0;
