@@ -49,9 +49,8 @@ class Lines:
 
 
 def json_line(event: Event) -> str:
-    """One event as JSON, in the words of the protocol where it has some; empty for one that is none."""
-    members = _members(event)
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":")) if members else ""
+    """One event as JSON, in the words of the protocol where it has some."""
+    return _json(_members(event), (",", ":"))
 
 
 def harmless(text: str) -> str:
@@ -62,7 +61,7 @@ def harmless(text: str) -> str:
 def _described(event: Event) -> str:
     match event:
         case Message(payload=payload, is_text=is_text, author=author):
-            text = payload if is_text else json.dumps(payload, ensure_ascii=False)
+            text = payload if is_text else _json(payload)
             return harmless(text if author is None else f"<{author.user or author.client}> {text}")
         case Missed():
             return "messages may have been missed"
@@ -97,6 +96,13 @@ def _members(event: Event) -> dict[str, Any]:
             return {"type": "presence", **about, "count": count, "members": members}
         case Subscribed(position=position):
             return {"type": "subscribed", **about, **_where(position)}
+
+
+def _json(value: Any, separators: tuple[str, str] | None = None) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=separators)
+    except RecursionError:
+        return '"nested too deeply"'
 
 
 def _where(position: Position | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ every message once, in order. docs/client.md tells the rest.
     values          what comes out
     address         where the server is
     backoff         when to try again
+    reading         messages of the server as Python values
     dialing         the handshake, and what its failures mean
     channel         one subscribed channel: where it stands, and what a message does to that
     desk            all of them

@@ -62,7 +62,8 @@ class Client:
     Args:
         url: Of the server, such as ``https://example.com``; without a path ``/ws`` is meant.
         token: What is shown after ``Authorization: Bearer``: text, or a function, plain or async, that is
-            asked before each handshake and when the login runs out.
+            asked before each handshake and when the login runs out. While it raises, it is tried again as a
+            server is that is away.
         cookie: ``NAME=VALUE``, or several with ``; `` between them.
         headers: More header fields of the handshake.
         tls: What is trusted, for ``https``; the system's authorities when left out.
@@ -104,6 +105,7 @@ class Client:
         self._advice: Frame = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._keeping: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -124,17 +126,20 @@ class Client:
             ConnectRefusedError: It refused; ``status`` says why.
             ConnectionClosedError: The client was closed.
         """
+        # Whoever comes meanwhile waits for the same connection.
+        async with self._connecting:
+            if self._error is None and self._keeping is None:
+                socket = await self._dial()
+                await self._greeted(socket)
+                self._keeping = asyncio.create_task(self._keep(socket))
         if self._error is not None:
             raise self._error
-        if self._keeping is None:
-            socket = await self._dial()
-            await self._greeted(socket)
-            self._keeping = asyncio.create_task(self._keep(socket))
 
     async def close(self) -> None:
         """Say good-bye; whoever iterates or waits for an answer gets ConnectionClosedError. Idempotent."""
         self._fail(ConnectionClosedError("the client was closed"))
-        keeping, self._keeping = self._keeping, None
+        async with self._connecting:
+            keeping, self._keeping = self._keeping, None
         tasks = [task for task in (keeping, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()
@@ -299,11 +304,12 @@ class Client:
             while True:
                 ended = await self._serve(socket)
                 socket = await self._come_back(self._verdict(ended))
-        except ClientError as error:
+        except (ClientError, ConnectionClosedError) as error:
             self._fail(error)
         except Exception as error:
             logger.exception("the client failed unexpectedly")
-            self._fail(ClientError(f"the client failed: {error!r}"))
+            self._fail(ClientError(f"the client failed: {type(error).__name__}"))
+            socket.close()
 
     async def _dial(self) -> Socket:
         return await dial(self._target, await self._shown_token())
@@ -311,12 +317,18 @@ class Client:
     async def _shown_token(self) -> str:
         if isinstance(self._token, str):
             return self._token
-        found = self._token()
-        return await found if inspect.isawaitable(found) else found
+        try:
+            found = self._token()
+            return await found if inspect.isawaitable(found) else found
+        except Exception as error:  # the application's own
+            raise ConnectError(f"there is no token: {type(error).__name__}") from error
 
     async def _greeted(self, socket: Socket) -> None:
         """Hear the first word, and say what is to be said."""
         frame = await socket.read(_FIRST_WORD)
+        if self._error is not None:
+            socket.close()
+            raise self._error
         if isinstance(frame, Ended) or frame.get("type") != "welcome":
             socket.close()
             raise ConnectError(f"{self._target.url} did not say welcome")

@@ -41,10 +41,12 @@ class _Entry:
                 work.cancel()
         self.timer = self.filling = None
 
-    def stop(self) -> None:
-        """Try no more."""
+    def stop(self, error: Exception | None) -> None:
+        """Try no more; whoever waits hears why."""
         self.pause()
-        self.confirmed.cancel()
+        if error is not None and not self.confirmed.done():
+            self.confirmed.set_exception(error)
+            self.confirmed.exception()  # somebody waits for it, or for another one
 
 
 class Desk:
@@ -87,13 +89,13 @@ class Desk:
             self.end(subscription)
             raise
 
-    def end(self, subscription: Subscription) -> None:
-        """Unsubscribe. Idempotent."""
+    def end(self, subscription: Subscription, error: Exception | None = None) -> None:
+        """Unsubscribe, for that reason if there is one. Idempotent."""
         for channel in subscription.channels:
             entry = self._entries.get(channel.name)
             if entry is not None and entry.subscription is subscription:
                 del self._entries[channel.name]
-                entry.stop()
+                entry.stop(error)
                 self._send({"action": "unsubscribe", "channel": channel.name})
 
     def again(self) -> None:
@@ -169,8 +171,5 @@ class Desk:
             self._fail(entry, error)
 
     def _fail(self, entry: _Entry, error: Exception) -> None:
-        if not entry.confirmed.done():
-            entry.confirmed.set_exception(error)
-            entry.confirmed.exception()  # somebody waits for it, or for another one
         entry.subscription.fail(error)
-        self.end(entry.subscription)
+        self.end(entry.subscription, error)

@@ -21,6 +21,7 @@ from tornado.websocket import (
     websocket_connect,
 )
 
+from tornado_realtime.client.reading import Frame, read_frame
 from tornado_realtime.errors import ConnectError, ConnectRefusedError
 
 PROTOCOL = "realtime.v1.json"
@@ -29,8 +30,6 @@ MOST_BYTES = 64 * 1024 * 1024
 _SHOWN_BYTES = 200
 # What Tornado calls an answer that did not come, or made no sense.
 _NO_STATUS = 599
-
-Frame = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +81,7 @@ class Socket:
             return Ended(None, "the server is silent")
         if message is None:
             return Ended(self._connection.close_code, self._connection.close_reason or "")
-        found = json.loads(message)
-        return found if isinstance(found, dict) else {}
+        return read_frame(message)
 
     def send(self, frame: Mapping[str, Any]) -> None:
         """Send a message; nothing happens if the connection is over, which ``read`` tells."""

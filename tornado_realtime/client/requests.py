@@ -34,9 +34,10 @@ class Requests:
 
     def answered(self, frame: Frame) -> bool:
         """Whether a message was an answer."""
-        _, answer = self._open.get(frame.get("id", 0), (None, None))
-        if answer is None:
+        name = frame.get("id")
+        if not isinstance(name, int) or name not in self._open:
             return False
+        _, answer = self._open[name]
         if not answer.done():
             if frame["type"] == "error":
                 answer.set_exception(error_from(frame))

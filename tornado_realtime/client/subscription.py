@@ -31,8 +31,8 @@ class Host(Protocol):
 class Subscription:
     """Some channels of one client; made by ``Client.subscribe``.
 
-    Iterating over it subscribes, and gives messages. ``async with`` subscribes, too, and unsubscribes at its
-    end: inside, nothing is missed that is published from then on.
+    Iterating over it subscribes, gives messages, and unsubscribes when it ends. ``async with`` subscribes at
+    its beginning and unsubscribes at its end: inside, nothing is missed that is published from then on.
 
     Attributes:
         channels: The channels.
@@ -69,15 +69,21 @@ class Subscription:
 
     async def events(self) -> AsyncIterator[Event]:
         """The same with everything else that happens on the channels: see ``Event``."""
-        await self._begin()
-        while not self._ended:
-            while self._events:
-                yield self._events.popleft()
-                self._room.set()
-            if self._error is not None:
-                raise self._error
-            self._news.clear()
-            await self._news.wait()
+        is_whole = not self._begun
+        try:
+            await self._begin()
+            while not self._ended:
+                while self._events:
+                    yield self._events.popleft()
+                    self._room.set()
+                if self._error is not None:
+                    raise self._error
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            # Else what nobody reads would keep the client from reading anything.
+            if is_whole:
+                await self.close()
 
     async def close(self) -> None:
         """Unsubscribe; whoever iterates is at the end. Idempotent."""

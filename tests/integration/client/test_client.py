@@ -277,6 +277,68 @@ def test_a_channel_that_is_refused_ends_the_whole_subscription() -> None:
     run(main())
 
 
+def test_a_refusal_is_heard_by_whoever_waits_for_another_channel() -> None:
+    async def main() -> None:
+        async def slow(user: object, channel: str, action: str) -> bool:
+            if channel == "slow":
+                await asyncio.sleep(3600)
+            return False
+
+        async with connected(realtime(authorize=slow)) as (_, client):
+            with pytest.raises(RequestError, match="on channel no"):
+                await client.subscribe("slow", "no").__aenter__()
+
+    run(main())
+
+
+def test_whoever_comes_at_once_shares_one_connection() -> None:
+    async def main() -> None:
+        async with serving(lenient()) as world:
+            client = make(world)
+            await asyncio.gather(*(client.publish("news", n) for n in range(5)))
+            assert world.hub.metrics.counters.connections_opened == 1
+            closing = make(world)
+            connecting = asyncio.create_task(closing.connect())
+            await asyncio.sleep(0)
+            await closing.close()
+            with pytest.raises(ConnectionClosedError):
+                await connecting
+            await client.close()
+            await until(lambda: not world.hub.connections)
+
+    run(main())
+
+
+def test_what_python_cannot_read_keeps_nobody_from_what_comes_behind() -> None:
+    async def main() -> None:
+        async with connected(lenient()) as (world, client), client.subscribe("news") as news:
+            for text in ("[" * 3000 + "]" * 3000, "9" * 5000, "1"):
+                await world.realtime.publish("news", text)
+            deep, long, last = [message async for message in _first(news, 3)]
+            assert (deep.payload, deep.is_text) == ("[" * 3000 + "]" * 3000, True)
+            assert (long.payload, last.payload) == (float("inf"), 1)
+
+    run(main())
+
+
+def test_while_there_is_no_token_it_waits() -> None:
+    async def main() -> None:
+        shown: list[str] = [token()]
+        told = Told()
+        async with serving(Realtime(jwt={"secret": SECRET})) as world:
+            async with make(world, token=shown.pop, on_state=told) as client:
+                cut(world)
+                await until(
+                    lambda: any(why.startswith("there is no token: IndexError") for _, why in told.states)
+                )
+                shown.append(token())
+                await until(lambda: client.state is State.CONNECTED)
+            with pytest.raises(ConnectError, match="there is no token: IndexError"):
+                await make(world, token=shown.pop).connect()
+
+    run(main())
+
+
 def test_a_subscription_that_is_taken_away() -> None:
     asked: list[str] = []
 

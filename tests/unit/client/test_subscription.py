@@ -53,6 +53,34 @@ def test_messages_come_alone_or_with_everything_else() -> None:
     run(main())
 
 
+def test_who_stops_iterating_is_not_subscribed_any_more() -> None:
+    async def main() -> None:
+        subscription, host = make()
+        for n in range(3):
+            await subscription.put(Message("news", n))
+        async for message in subscription:
+            assert message.payload == 0
+            break
+        del message
+        while host.asked != ["begin", "end"]:
+            await asyncio.sleep(0)
+        # Whatever came in is nobody's now, and keeps nobody waiting.
+        for n in range(QUEUE_SIZE + 1):
+            await subscription.put(Message("news", n))
+
+        inside, host = make()
+        async with inside:
+            for n in range(3):
+                await inside.put(Message("news", n))
+            for n in range(2):
+                async for message in inside:
+                    assert message.payload == n
+                    break
+            assert host.asked == ["begin"]
+
+    run(main())
+
+
 def test_it_is_begun_once_and_ended_once() -> None:
     async def main() -> None:
         subscription, host = make()
