@@ -444,12 +444,18 @@ def test_servers_without_sharded_channels(
             cluster.ask(node, "PUBLISH", "realtime:news", "hi")
         await asyncio.gather(*(sink.wait_for(103) for sink in sinks))
         assert await brokers[0].tell(b"all") == 2
+        with pytest.raises(BrokerUnavailableError, match="Redis 7") as refused:  # another node has its key
+            await brokers[0].publish(Publication("news", b"once"), "a:k")
+        assert refused.value.outcome == "rejected"
 
         await asyncio.to_thread(cluster.update)
         await eventually(lambda: all(broker.health.ready for broker in brokers))
         node = cluster.owner(slot_of("news"))
         await eventually(lambda: cluster.ask(node, "SPUBLISH", "realtime:news", "updated") == b":2\r\n")
         await asyncio.gather(*(sink.wait_for(104) for sink in sinks))
+        assert not (await brokers[0].publish(Publication("news", b"once"), "a:k")).repeated
+        assert (await brokers[1].publish(Publication("news", b"once"), "a:k")).repeated
+        await asyncio.gather(*(sink.wait_for(105) for sink in sinks))
 
     with caplog.at_level(logging.INFO):
         run(scenario(), *brokers)

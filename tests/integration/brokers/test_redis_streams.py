@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.crc import key_slot
 
 from tests.integration.brokers.conftest import MakeServer
 from tests.support.broker_world import Collector, eventually, run
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_sentinels import Sentinels
 from tests.support.redis_server import RedisServer
+from tornado_realtime.brokers.base import Broker
 from tornado_realtime.brokers.redis import RedisBroker, Timing
 from tornado_realtime.brokers.redis.names import stream_keys, topic_of
 from tornado_realtime.channels import parse_pattern
 from tornado_realtime.errors import BrokerUnavailableError
-from tornado_realtime.publication import PLAIN, History, Last, Position, Publication, Sender, Taken
+from tornado_realtime.publication import PLAIN, History, Position, Publication, Sender, Taken
 from tornado_realtime.traits import Retention, Traits, TraitsTable
 
 KEPT = Retention(entries=100, seconds=60.0, size_bytes=1_000_000)
@@ -52,13 +56,13 @@ def make(request: pytest.FixtureRequest) -> Make:
     return one
 
 
-async def settled(broker: RedisBroker, *channels: str) -> None:
+async def settled(broker: Broker, *channels: str) -> None:
     """Wait until the broker knows where the streams stand."""
     await eventually(lambda: broker.health.ready)
     await eventually(lambda: all(broker.position(channel) for channel in channels))
 
 
-async def publish(broker: RedisBroker, channel: str, *messages: str) -> list[Taken]:
+async def publish(broker: Broker, channel: str, *messages: str) -> list[Taken]:
     return [await broker.publish(Publication(channel, message.encode())) for message in messages]
 
 
@@ -102,96 +106,6 @@ def test_every_node_hears_positions_one_after_another_and_reads_them_again(make:
         assert one.position(channel) == two.position(channel) == history.position
 
     run(scenario(), one, two)
-
-
-def test_what_a_subscriber_gets_begins_where_it_subscribed(make: Make) -> None:
-    broker = make()
-    channel = f"late.{broker.node_id}"
-
-    async def scenario() -> None:
-        sink = Collector()
-        await broker.start(sink)
-        await eventually(lambda: broker.health.ready)
-        await publish(broker, channel, "before")
-        broker.subscribe(channel)
-        await publish(broker, channel, "after")  # it waits until the way back is there
-        await sink.wait_for(1)
-        assert sink.data == [b"after"]
-
-    run(scenario(), broker)
-
-
-def test_history_in_all_its_forms(make: Make) -> None:
-    broker = make()
-    channel = f"past.{broker.node_id}"
-
-    async def scenario() -> None:
-        await broker.start(Collector())
-        await eventually(lambda: broker.health.ready)
-        start = (await broker.history(channel, None, 0)).position
-        assert start.offset == 0
-        await publish(broker, channel, *"abcdefgh")
-        head = Position(start.epoch, 8)
-
-        async def read(since: Position | Last | None, limit: int = 100, *, reverse: bool = False) -> History:
-            return await broker.history(channel, since, limit, reverse=reverse)
-
-        assert texts(await read(None)) == list("abcdefgh")
-        assert texts(await read(None, reverse=True)) == list("hgfedcba")
-        assert await read(None, 0) == History(head, more=True)
-        first = await read(start, 3)
-        assert (texts(first), first.more, first.position) == (["a", "b", "c"], True, head)
-        rest = await read(Position(start.epoch, 3))
-        assert (texts(rest), rest.more, rest.recovered) == (list("defgh"), False, True)
-        assert texts(await read(Last(2))) == ["g", "h"]
-        assert texts(await read(Last(2), reverse=True)) == ["h", "g"]
-        assert texts(await read(Last(50))) == list("abcdefgh")
-        assert texts(await read(Position(start.epoch, 4), 2, reverse=True)) == ["c", "b"]
-        assert await read(head) == History(head)
-        for strange in (Position("other", 3), Position(start.epoch, 9), Position("x y", 1), Position("", 0)):
-            assert (
-                await read(strange) == History(head, recovered=False, more=False)
-                or not (await read(strange)).recovered
-            )
-        assert all(item.time for item in first.items)
-
-    run(scenario(), broker)
-
-
-def test_what_is_kept_is_bounded_in_entries_bytes_and_age(make: Make) -> None:
-    few = make(Retention(entries=3, seconds=60.0, size_bytes=1_000_000))
-    small = make(Retention(entries=100, seconds=60.0, size_bytes=10))
-    short = make(Retention(entries=100, seconds=0.2, size_bytes=1_000_000))
-    name = few.node_id
-
-    async def scenario() -> None:
-        for broker in (few, small, short):
-            await broker.start(Collector())
-            await eventually(lambda broker=broker: broker.health.ready)
-        begin = (await few.history(f"few.{name}", None, 0)).position
-        await publish(few, f"few.{name}", *"abcde")
-        assert texts(await few.history(f"few.{name}", None, 100)) == ["c", "d", "e"]
-        lost = await few.history(f"few.{name}", begin, 100)
-        assert (lost.recovered, lost.items, lost.position.offset) == (False, (), 5)
-        assert (await few.history(f"few.{name}", Position(begin.epoch, 2), 100)).recovered
-        await publish(small, f"small.{name}", "aaaa", "bbbb", "cccc", "x" * 50)
-        assert texts(await small.history(f"small.{name}", None, 100)) == ["x" * 50]
-        await publish(small, f"small.{name}", "dddd", "eeee")
-        assert texts(await small.history(f"small.{name}", None, 100)) == ["dddd", "eeee"]
-        taken = await publish(short, f"short.{name}", "a", "b")
-        old = taken[0].position
-        assert old is not None
-
-        async def nothing_is_handed_out() -> bool:
-            return not (await short.history(f"short.{name}", None, 100)).items
-
-        await eventually(nothing_is_handed_out)
-        assert not (await short.history(f"short.{name}", old, 100)).recovered
-        await publish(short, f"short.{name}", "c")
-        history = await short.history(f"short.{name}", Position(old.epoch, 2), 100)
-        assert (texts(history), history.position) == (["c"], Position(old.epoch, 3))
-
-    run(scenario(), few, small, short)
 
 
 def test_one_key_is_published_once_and_answered_twice(make: Make) -> None:
@@ -283,6 +197,38 @@ def test_the_copy_is_what_others_understand(shared_redis: RedisServer) -> None:
     run(scenario(), broker)
 
 
+def test_in_a_cluster_the_copy_is_heard_on_every_node_and_not_by_ours(shared_cluster: RedisCluster) -> None:
+    broker = RedisBroker(shared_cluster.address, traits=table(), timing=BRISK, interop=True)
+    channel = f"everywhere.{broker.node_id}"
+
+    async def scenario() -> None:
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe(channel)
+        await settled(broker, channel)
+        clients = [Redis(port=node.server.port) for node in shared_cluster.nodes]
+        listening = [client.pubsub(ignore_subscribe_messages=True) for client in clients]
+        for pubsub in listening:
+            await pubsub.subscribe(topic_of(channel))
+            await pubsub.get_message(timeout=5)
+        await publish(broker, channel, "1")
+        shared_cluster.ask(
+            shared_cluster.owner(key_slot(topic_of(channel))), "SPUBLISH", f"realtime:{channel}", "2"
+        )
+        await sink.wait_for(2)  # what others send is no copy, even behind one that we do not hear
+        assert sorted(sink.data) == [b"1", b"2"]
+        for pubsub in listening:
+            async with asyncio.timeout(5):
+                while (message := await pubsub.get_message(timeout=1)) is None:
+                    pass
+            assert message["data"] == b"1"
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+        for client in clients:
+            await client.aclose()
+
+    run(scenario(), broker)
+
+
 def test_a_refused_publication_leaves_no_trace(make_redis: MakeServer) -> None:
     server = make_redis()
     server.start()
@@ -356,4 +302,47 @@ def test_a_redis_that_forgot_the_scripts_is_told_them_again(make_redis: MakeServ
         await eventually(read)
         await client.aclose()
 
+    run(scenario(), broker)
+
+
+DEPLOYMENT = Path(__file__).resolve().parents[3] / "docs" / "deployment.md"
+
+
+def test_the_rights_that_the_documentation_names_are_enough(make_redis: MakeServer) -> None:
+    paragraph = re.search(
+        r"A Redis user with rights for certain names.*?\n\n", DEPLOYMENT.read_text(), re.DOTALL
+    )
+    assert paragraph is not None
+    commands = re.findall(r"\b[A-Z]{3,}(?: LOAD)?\b", paragraph[0])
+    rights = [f"+{command.lower().replace(' ', '|')}" for command in commands]
+    assert {"+publish", "+evalsha", "+script|load", "+xadd"} < set(rights)
+    server = make_redis()
+    server.start()
+    address = server.address.replace("redis://", "redis://node:pw@")
+
+    async def scenario() -> None:
+        client = Redis.from_url(server.address)
+        names = ["resetkeys", "~realtime2:*", "resetchannels", "&realtime:*", "&realtime2:*"]
+        await client.execute_command("ACL", "SETUSER", "node", "on", ">pw", *names, "-@all", *rights)  # type: ignore[no-untyped-call]
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        broker.subscribe("plain.news")
+        await settled(broker, "news")
+        few = Publication("news", b"1")
+        await broker.publish(few, "a:k")
+        assert (await broker.publish(few, "a:k")).repeated
+        await publish(broker, "news", "2", "3")  # the first of them goes
+        await broker.publish(Publication("plain.news", b"4"), "a:k")
+        await sink.wait_for(4)
+        assert texts(await broker.history("news", None, 10)) == ["2", "3"]
+        assert texts(await broker.history("news", None, 10, reverse=True)) == ["3", "2"]
+        await client.execute_command("ACL", "SETUSER", "node", "resetchannels", "&realtime:*")  # type: ignore[no-untyped-call]
+        with pytest.raises(BrokerUnavailableError):
+            await publish(broker, "news", "5")
+        assert {entry["reason"] for entry in await client.acl_log()} == {"channel"}
+        await client.aclose()
+
+    two = Retention(entries=2, seconds=60.0, size_bytes=1000)
+    broker = RedisBroker(address, traits=table(two), timing=BRISK, interop=True, replicas=0)
     run(scenario(), broker)

@@ -11,7 +11,7 @@ from redis.exceptions import NoPermissionError
 
 from tests.unit.brokers.fake_line import FakeLine, turns
 from tornado_realtime.brokers.redis.dialect import CHUNK
-from tornado_realtime.brokers.redis.names import topic_of
+from tornado_realtime.brokers.redis.names import stream_topic, topic_of
 from tornado_realtime.brokers.redis.publisher import QUEUE_BYTES, Parcel
 from tornado_realtime.brokers.redis.subscriber import Subscriber
 from tornado_realtime.errors import BrokerUnavailableError
@@ -320,5 +320,78 @@ def test_whatever_happens_redis_and_we_agree_in_the_end(steps: list[tuple[str, s
             for channel in "abc":
                 assert world.hears(channel)
                 assert (topic_of(channel) in world.subscriber._confirmed) == (channel in wanted)
+
+    asyncio.run(scenario())
+
+
+class Listener:
+    """An ear that says which of its messages has a copy."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.told: list[str] = []
+        self.settled = False
+
+    def confirmed(self) -> None:
+        self.told.append("confirmed")
+
+    def interrupted(self, since: float) -> None:
+        self.told.append("interrupted")
+
+    def take(self, data: bytes) -> bytes:
+        self.heard.append(data)
+        return topic_of("news") if data.startswith(b"c") else b""
+
+
+def test_an_ear_hears_of_its_subscription_and_publications_wait_until_it_is_settled() -> None:
+    async def scenario() -> None:
+        ear, topic = Listener(), stream_topic("news")
+        async with online() as world:
+            world.subscriber.add("news")
+            world.subscriber.follow(topic, ear)
+            await world.serve()
+            assert world.line.commands == [(b"SUBSCRIBE", topic_of("news"), topic)]  # in this order
+            assert ear.told == ["confirmed"]
+            assert not world.subscriber.hears(topic)
+            parcel = Parcel(topic, b"x", asyncio.get_running_loop().create_future())
+            world.subscriber.hold(parcel)
+            ear.settled = True
+            world.subscriber.settle(topic)
+            assert (world.released, world.subscriber.hears(topic)) == ([parcel], True)
+            world.subscriber.unfollow(topic)
+            world.subscriber.follow(topic, ear)  # Redis was not told
+            assert ear.told == ["confirmed", "confirmed"]
+        assert ear.told[-1] == "interrupted"
+
+    asyncio.run(scenario())
+
+
+def test_a_copy_is_ignored_where_it_comes_and_nothing_else() -> None:
+    async def scenario() -> None:
+        ear, topic, plain = Listener(), stream_topic("news"), topic_of("news")
+        async with online() as world:
+            for channel in ("news", "sport"):
+                world.subscriber.add(channel)
+            world.subscriber.follow(topic, ear)
+            await world.serve()
+            for where, data in (
+                (topic, b"c 1"),
+                (plain, b"1"),  # the copy
+                (plain, b"theirs"),
+                (topic, b"m 2"),
+                (plain, b"theirs, too"),
+                (topic, b"c 3"),
+                (topic_of("sport"), b"between"),
+                (plain, b"no copy any more"),
+            ):
+                world.line.answer([b"message", where, data])
+            await turns()
+            assert ear.heard == [b"c 1", b"m 2", b"c 3"]
+            assert world.received == [
+                ("news", b"theirs"),
+                ("news", b"theirs, too"),
+                ("sport", b"between"),
+                ("news", b"no copy any more"),
+            ]
 
     asyncio.run(scenario())

@@ -12,8 +12,6 @@ others to read.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tornado_realtime.brokers.redis.follower import Page
 from tornado_realtime.brokers.redis.signed import is_text, unpack
 from tornado_realtime.publication import Position, Publication
@@ -70,4 +68,5 @@ def parse_page(channel: str, reply: object) -> Page | None:
 
 
 def _publication(channel: str, message: bytes, position: Position, milliseconds: int) -> Publication:
-    return replace(unpack(channel, message), position=position, time=milliseconds / 1000)
+    found = unpack(channel, message)
+    return Publication(channel, found.data, position, found.sender, milliseconds / 1000, found.exclude)

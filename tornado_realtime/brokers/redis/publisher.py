@@ -226,7 +226,7 @@ class Publisher:
             if isinstance(asked, Parcel):
                 self._settle(asked, reply, line)
             elif asked is not None:
-                self._settle_copied(is_enough=isinstance(reply, int) and reply >= asked)
+                self._settle_copied(_short_of(asked, reply, line))
 
     def _settle(self, parcel: Parcel, reply: object, line: Line) -> None:
         self._queued_bytes -= len(parcel.data)
@@ -243,13 +243,13 @@ class Publisher:
         else:
             parcel.succeed(reply)
 
-    def _settle_copied(self, *, is_enough: bool) -> None:
+    def _settle_copied(self, error: BrokerUnavailableError | None) -> None:
         answers, self._answers = self._answers, []
         for parcel, reply in answers:
-            if is_enough:
+            if error is None:
                 parcel.succeed(reply)
             else:
-                parcel.fail(BrokerUnavailableError("Redis took it, but not enough of its replicas did"))
+                parcel.fail(error)
 
     def _next_batch(self) -> list[Command]:
         commands: list[Command] = []
@@ -272,6 +272,15 @@ class Publisher:
             self._sent.append(replicas)
             commands.append((b"WAIT", b"%d" % replicas, COPY_MILLISECONDS))
         return commands
+
+
+def _short_of(replicas: int, reply: object, line: Line) -> BrokerUnavailableError | None:
+    """Why a WAIT for so many replicas was in vain; None if it was not."""
+    if isinstance(reply, ResponseError):
+        return line.refusal(reply)
+    if isinstance(reply, int) and reply >= replicas:
+        return None
+    return BrokerUnavailableError("Redis took it, but not enough of its replicas did")
 
 
 class Reader(Publisher):

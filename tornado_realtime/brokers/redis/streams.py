@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 PAGE = 100  # publications in one answer to a follower
 AT_ONCE = 16  # followers for which the node reads at a time: thousands may ask in one moment
+MOST_QUESTIONS = 50_000  # that wait for an answer at a time
 AGAIN_SECONDS = 0.5  # after which is read again what could not be
 TOGETHER_SECONDS = 0.2  # channels on which something was missed are told together
 
@@ -96,6 +97,7 @@ class Streams:
         self._reads: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
         self._questions: dict[object, _Question] = {}  # those that were not sent yet, by what they ask
+        self._waiting = 0  # for an answer
         self._lost: dict[str, float] = {}  # channels on which something was missed, and since when
         self._telling: asyncio.TimerHandle | None = None
 
@@ -141,7 +143,7 @@ class Streams:
 
     def deliver(self, publication: Publication) -> None:
         """See Keeper."""
-        if self._lost:
+        if publication.channel in self._lost:
             self._tell_lost()
         self._deliver(publication)
 
@@ -187,6 +189,8 @@ class Streams:
 
     def _worked(self, task: asyncio.Task[None]) -> None:
         self._reads.discard(task)
+        if not task.cancelled() and (error := task.exception()):  # our bug in one stream; the others go on
+            logger.error("a stream could not be followed", exc_info=error)
         self._work()
 
     async def _read_for(self, ear: _Ear) -> None:
@@ -194,15 +198,16 @@ class Streams:
             return
         limit = PAGE if ear.settled else 0
         ask = asks.read(ear.channel, ear.retention, ear.position, limit, lasting=self._lasting)
-        parcel = self._ask(ear.channel, ask)
         try:
-            page = self._page(ear.channel, await self._answer(parcel))
+            parcel = self._ask(ear.channel, ask)
+            try:
+                page = await self._page(ear.channel, parcel)
+            finally:
+                parcel.withdraw()
         except BrokerUnavailableError as error:
             self._failed.append(ear)
             self._fail(error)
             return
-        finally:
-            parcel.withdraw()
         if self._ears.get(ear.channel) is ear:
             self._counters.publications_repaired += len(page.items)
             ear.turned(page)
@@ -257,7 +262,7 @@ class Streams:
             question = self._questions[key] = _Question(self._ask(channel, ask))
         question.waiting += 1
         try:
-            page = self._page(channel, await self._answer(question.parcel))
+            page = await self._page(channel, question.parcel)
         finally:
             question.waiting -= 1
             if not question.waiting:
@@ -267,18 +272,22 @@ class Streams:
         return History(page.position, page.items if page.complete else (), page.complete, page.more)
 
     def _ask(self, channel: str, ask: Ask) -> Parcel:
+        if self._waiting >= MOST_QUESTIONS:
+            raise BrokerUnavailableError("too many questions wait for Redis")
         parcel = Parcel(stream_topic(channel), b"", asyncio.get_running_loop().create_future(), ask=ask)
+        self._waiting += 1
+        parcel.taken.add_done_callback(self._done)
         self._carrier.question(parcel)
         return parcel
 
-    async def _answer(self, parcel: Parcel) -> object:
+    def _done(self, answer: asyncio.Future[object]) -> None:
+        self._waiting -= 1
+
+    async def _page(self, channel: str, parcel: Parcel) -> Page:
         if not await answered(parcel, self._patience):
             self._carrier.shard(parcel.topic).reader.doubt(self._patience)
             raise BrokerUnavailableError(f"no answer from Redis within {self._patience:g} s")
-        return parcel.taken.result()
-
-    def _page(self, channel: str, reply: object) -> Page:
-        page = parse_page(channel, reply)
+        page = parse_page(channel, parcel.taken.result())
         if page is None:
             raise BrokerUnavailableError("Redis answered with something else")
         return page

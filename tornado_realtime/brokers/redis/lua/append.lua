@@ -6,7 +6,8 @@
 -- Returns {0, position, milliseconds} or, for a key that was there, {1, position}.
 
 local MONTH = 30 * DAY
-local AT_ONCE = 64 -- entries that one publication trims at most: what is kept may shrink from one to the next
+local AT_ONCE = 64 -- entries that one publication trims at most: what is to be kept may shrink from one to the next
+local AT_ONCE_BYTES = 1048576
 
 local server, fresh, message = ARGV[1], ARGV[2], ARGV[3]
 local entries, age, size = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -45,13 +46,12 @@ if copy_topic then redis.pcall('PUBLISH', copy_topic, ARGV[12]) end
 bytes = bytes + #message
 local length = redis.call('XLEN', stream)
 if length == 1 then bytes = #message end -- those of before ran out, and took their bytes along
-local kept = length
+local kept, least = length, bytes - AT_ONCE_BYTES
 for _ = 1, AT_ONCE do
   local oldest = digits(offset - kept + 1) .. '-0'
   local entry = redis.call('XRANGE', stream, oldest, oldest)[1]
-  if kept == 1 or (entry and kept <= entries and bytes <= size and tonumber(entry[2][4]) >= now - age) then
-    break
-  end
+  local stays = entry and kept <= entries and bytes <= size and tonumber(entry[2][4]) >= now - age
+  if stays or kept == 0 or bytes < least then break end
   bytes = bytes - (entry and #entry[2][2] or 0)
   kept = kept - 1
 end
