@@ -262,7 +262,9 @@ class Fanout:
             publications: In order.
             sparing: The public name of the one that gets them; empty for anybody.
         """
-        return list(self._batches(self.channels[name], wire, publications, sparing))
+        channel = self.channels[name]
+        # Who asks for the past wants all of it: it is not replaced by the newest, wherever live ones are.
+        return list(self._batches(channel, wire, publications, sparing, latest=False))
 
     def deliver(self, publication: Publication) -> None:
         """Take a publication for those who are subscribed to its channel on this node."""
@@ -397,30 +399,25 @@ class Fanout:
 
     def _seal_run(self, channel: Channel, run: Sequence[Publication], make_job: JobMaker) -> None:
         for wire, audience in channel.audiences.items():
-            made = self._batches(channel, wire, run)
+            made = self._batches(channel, wire, run, latest=channel.slow is Slow.LATEST)
             channel.jobs.extend(make_job(batch, audience) for batch in made)
 
     def _batches(
-        self, channel: Channel, wire: Wire, run: Iterable[Publication], sparing: str = ""
+        self, channel: Channel, wire: Wire, run: Iterable[Publication], sparing: str = "", *, latest: bool
     ) -> Iterable[Batch]:
         if channel.slow is Slow.DISCONNECT:
             return batches(self._encode(wire, run, sparing), self._limits)
-        return self._expendable(channel, wire, run, sparing)
+        return self._expendable(channel, wire, run, sparing, latest)
 
     def _expendable(
-        self, channel: Channel, wire: Wire, run: Iterable[Publication], sparing: str
+        self, channel: Channel, wire: Wire, run: Iterable[Publication], sparing: str, latest: bool
     ) -> Iterator[Batch]:
         """Batches of which slow clients lose some, and which know where each of their frames stands."""
         found = [(frame, each.position) for each in run for frame in self._encode(wire, (each,), sparing)]
         positions = (position for _, position in found)
         for batch in batches((frame for frame, _ in found), self._limits):
-            source = Source(
-                channel.name,
-                wire.lost,
-                channel.slow is Slow.LATEST,
-                tuple(islice(positions, len(batch.ends))),
-            )
-            yield replace(batch, source=source)
+            places = tuple(islice(positions, len(batch.ends)))
+            yield replace(batch, source=Source(channel.name, wire.lost, latest, places))
 
     def _encode(self, wire: Wire, publications: Iterable[Publication], sparing: str = "") -> Iterator[bytes]:
         """Frames, for everybody, or for the one client by its name that some do not go to."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.realtime_world import UPGRADE, WebSocketClient, World, realtime, serving
+from tests.support.realtime_world import UPGRADE, WebSocketClient, World, realtime, serving, until
+from tests.support.redis_server import RedisServer
 from tests.support.roads import road
 from tests.support.v1_world import PROTOCOL, SECRET, token
 from tests.unit.wire.client_frames import client_frame
@@ -21,6 +22,14 @@ FILLING = "x" * 1000
 V1 = (PROTOCOL,)
 CHANNELS = {"old": {"slow_consumer": "drop_oldest"}, "last": {"slow_consumer": "latest"}, "firm": {}}
 Found = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
 
 
 async def subscribed(
@@ -228,6 +237,60 @@ def test_publications_larger_than_the_outbox(channel: str) -> None:
                     assert connection.outbox is None or connection.outbox.frames <= 3
             found = await read_until(client, len(messages))
             assert lost(found, len(messages)) == world.hub.metrics.counters.frames_dropped > 20
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "latest"])
+@pytest.mark.parametrize("driver", ["memory", "redis"])
+def test_what_was_lost_is_had_again(policy: str, driver: str, redis: RedisServer) -> None:
+    """It comes whole, however slowly the client reads, while more is published."""
+    options: dict[str, Any] = {"send_queue": (64, "1MiB")}
+    if driver == "redis":
+        options |= {"driver": "redis", "redis_address": redis.address}
+    name = f"again-{policy}"
+    options["channel"] = {name: {"slow_consumer": policy, "history": [1000, "1m"]}}
+
+    async def main() -> None:
+        async with serving(realtime(**options)) as world:
+            client = await world.connect(rcvbuf=4096)
+            assert (await client.request("GET", "/ws", *UPGRADE, *V1)).status == 101
+            await client.text()
+            await client.say(json.dumps({"action": "subscribe", "channel": name}))
+            begun = json.loads(await client.text())
+            client.stop_reading()
+            count, enough = 0, dropped(world.hub, 30)
+            while not enough():
+                count += 1
+                assert count < 1000
+                await world.realtime.publish(name, text(count))
+                await asyncio.sleep(0)
+            hurry(client)
+            found = [json.loads(await client.text())]
+            while found[-1].get("offset") != begun["offset"] + count:
+                found.append(json.loads(await client.text()))
+            gap = next(each for each in found if each["type"] == "gap")
+            assert gap["epoch"] == begun["epoch"]
+            # More comes than its socket takes at once, and it reads on only when all is on its way.
+            client.stop_reading()
+            client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            # As many as an outbox has room for.
+            last = begun["offset"] + count
+            since = {"epoch": gap["epoch"], "offset": max(gap["from"] - 1, last - 50)}
+            messages = world.hub.metrics.counters.messages
+            await client.say(json.dumps({"action": "subscribe", "id": 1, "channel": name, "since": since}))
+            await until(lambda: world.hub.metrics.counters.messages > messages)
+            await world.realtime.publish(name, text(count + 1))
+            hurry(client)
+            ack = json.loads(await client.text())
+            assert (ack["id"], ack["recovered"]) == (1, True)
+            offsets = [json.loads(await client.text())["offset"] for _ in range(ack["replay"])]
+            assert offsets == list(range(since["offset"] + 1, ack["offset"] + 1))
+            while offsets[-1] < begun["offset"] + count + 1:
+                message = json.loads(await client.text())
+                assert message["type"] == "message"
+                offsets.append(message["offset"])
+            assert offsets == list(range(since["offset"] + 1, begun["offset"] + count + 2))
 
     asyncio.run(main())
 
