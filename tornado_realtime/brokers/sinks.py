@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 
 from tornado_realtime.brokers.base import Sink
+from tornado_realtime.brokers.presence import PresenceSink
+from tornado_realtime.members import Change
 from tornado_realtime.publication import Gap, Publication
 
 logger = logging.getLogger(__name__)
@@ -36,3 +38,19 @@ def missed(sink: Sink, gap: Gap) -> None:
         sink.missed(gap)
     except Exception:  # the sink's bug; the broker goes on
         logger.exception("the sink failed when it was told of a gap")
+
+
+def changed(sink: PresenceSink, change: Change) -> None:
+    """Say that somebody came, went, or has more connections or fewer."""
+    try:
+        sink.changed(change)
+    except Exception:  # the sink's bug; the store goes on
+        logger.exception("the sink failed on who is present on %r", change.channel)
+
+
+def unsure(sink: PresenceSink, channel: str) -> None:
+    """Say that changes may have been missed."""
+    try:
+        sink.unsure((channel,))
+    except Exception:  # the sink's bug; the store goes on
+        logger.exception("the sink failed on who is present on %r", channel)

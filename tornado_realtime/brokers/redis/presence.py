@@ -15,6 +15,7 @@ from tornado_realtime.brokers.redis.names import presence_topic
 from tornado_realtime.brokers.redis.publisher import Ask
 from tornado_realtime.brokers.redis.rollcall import AT_ONCE, NODES, parse_channels, parse_lease
 from tornado_realtime.brokers.redis.subscriber import Ear
+from tornado_realtime.brokers.sinks import changed, unsure
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 from tornado_realtime.members import Member, Roll
 from tornado_realtime.metrics import BrokerCounters
@@ -68,18 +69,18 @@ class _Watch:
         """See Ear."""
         if self._is_deaf:
             self._is_deaf = False
-            self._sink.unsure([self._channel])
+            unsure(self._sink, self._channel)
 
     def interrupted(self, since: float) -> None:
         """See Ear."""
         self._is_deaf = True
-        self._sink.unsure([self._channel])
+        unsure(self._sink, self._channel)
 
     def take(self, data: bytes) -> bytes:
         """See Ear."""
         change = rollcall.parse_change(self._channel, data)
         if change is not None:
-            self._sink.changed(change)
+            changed(self._sink, change)
         return b""
 
 
