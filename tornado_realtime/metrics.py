@@ -15,6 +15,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _HELP: Mapping[str, str] = {
     "connections_opened": "Connections opened since the start, event streams among them.",
+    "event_streams_opened": "Those of them that are event streams.",
     "publications": "Publications that reached this node, whoever made them.",
     "publications_repeated": "Publications that were not made again, as they came under a known key.",
     "publications_uncarried": "Publications that a wire could not carry, such as text that is no JSON.",
@@ -85,6 +86,7 @@ class Counters:
     """What only ever grows, from 0 at the start of one realtime instance."""
 
     connections_opened: int = 0
+    event_streams_opened: int = 0
     publications: int = 0
     publications_uncarried: int = 0
     publications_repeated: int = 0

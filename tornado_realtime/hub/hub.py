@@ -291,6 +291,7 @@ class Hub:
         self.connections.add(connection)
         self.users.add(connection)
         self._counters.connections_opened += 1
+        self._counters.event_streams_opened += connection.wire.one_way
         self._heart.opened(connection)
         if ticket and connection.wire.talks:
             self._talk.ticketed(connection, ticket)

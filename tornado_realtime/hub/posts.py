@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 KIND = "post"
 # Seconds that the node of a stream has to say what became of a message.
 TIMEOUT = 5.0
+# Messages of one request that are carried out in one turn of the loop.
+SLICE_SIZE = 64
 _MAC_BYTES = 18
 
 
@@ -104,7 +107,7 @@ class Posts:
             messages: One in each line.
         """
         if self._sessions.is_of_this_node(session):
-            return self._take_here(session, user, messages)
+            return await self._take_here(session, user, messages)
         body = {"session": session, "user": user, "messages": messages}
         try:
             answers = await self._nodes.ask(KIND, body, TIMEOUT, to=session.partition(".")[0])
@@ -114,22 +117,24 @@ class Posts:
             return Verdict(answer["verdict"])
         return Verdict.UNKNOWN if answers.missing else Verdict.GONE
 
-    def _on_post(self, body: Body) -> Body:
-        verdict = self._take_here(str(body["session"]), str(body["user"]), str(body["messages"]))
+    async def _on_post(self, body: Body) -> Body:
+        verdict = await self._take_here(str(body["session"]), str(body["user"]), str(body["messages"]))
         return {"verdict": int(verdict)}
 
-    def _take_here(self, session: str, user: str, messages: str) -> Verdict:
+    async def _take_here(self, session: str, user: str, messages: str) -> Verdict:
         connection = self._stream(session)
         if connection is None:
             return Verdict.GONE
         if connection.user.id != user:
             return Verdict.FOREIGN
         connection.narrow()
-        for line in messages.split("\n"):
+        for number, line in enumerate(messages.split("\n"), 1):
             if connection.phase is not Phase.OPEN:
                 return Verdict.GONE
-            if not line.isspace() and line:
+            if line.strip():
                 self._receiver.received(connection, line.encode(), is_text=True)
+            if not number % SLICE_SIZE:
+                await asyncio.sleep(0)
         return Verdict.TAKEN
 
     def _stream(self, session: str) -> EventConnection | None:

@@ -55,6 +55,9 @@ def test_the_head_is_what_proxies_and_browsers_need() -> None:
             }
             (connection,) = world.hub.connections
             assert isinstance(connection, LeanEventConnection)
+            await open_v1(world)
+            counted = world.hub.metrics.values()
+            assert (counted["connections_opened"], counted["event_streams_opened"]) == (2, 1)
 
     asyncio.run(main())
 

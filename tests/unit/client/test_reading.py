@@ -49,8 +49,8 @@ def test_what_is_too_deep_comes_as_text(opening: str, closing: str, channel: str
 
 def test_a_number_that_is_too_long_is_a_float() -> None:
     frame = read_frame(sent(b"[" + b"9" * 5000 + b",12]"))
-    assert frame["payload"] == [float("inf"), 12.0]
-    assert frame["offset"] == 7
+    assert frame["payload"] == [float("inf"), 12]
+    assert [type(frame["payload"][1]), type(frame["offset"])] == [int, int]
 
 
 @pytest.mark.parametrize("message", ["", "x", "1", "[]", "[" * 9000, '{"payload":' + "[" * 9000, b"\xff"])

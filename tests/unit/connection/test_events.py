@@ -17,8 +17,10 @@ from tornado_realtime.wire.v1 import V1
 class Scripted(EventConnection, ScriptedConnection):
     """Writes go as the script says."""
 
-    def __init__(self, owner: NotingOwner, *script: int | OSError, ids: Ids = NO_IDS) -> None:
-        ScriptedConnection.__init__(self, owner, *script, wire=EVENTS)
+    def __init__(
+        self, owner: NotingOwner, *script: int | OSError, ids: Ids = NO_IDS, user: object = "u1"
+    ) -> None:
+        ScriptedConnection.__init__(self, owner, *script, wire=EVENTS, user=user)
         self.ids = ids
 
     def take(self, ids: Ids) -> None:

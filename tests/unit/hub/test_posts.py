@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from tests.support.connections import NotingOwner
+from tests.unit.connection.test_events import Scripted as ScriptedEvents
 from tornado_realtime.connection import Connection
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.hub.nodes import Answers, Nodes
-from tornado_realtime.hub.posts import KIND, Posts, Sessions, Verdict
+from tornado_realtime.hub.posts import KIND, SLICE_SIZE, Posts, Sessions, Verdict
 
 
 class OtherNodes:
@@ -78,9 +79,8 @@ def test_nobody_is_asked_about_a_stream_of_this_node() -> None:
     here, sessions = posts(nodes)
     assert here.is_hopeless(sessions.of("c1"))
     assert asyncio.run(here.take(sessions.of("c1"), "u1", "{}")) is Verdict.GONE
-    assert nodes.handlers[KIND]({"session": sessions.of("c1"), "user": "u1", "messages": ""}) == {
-        "verdict": 404
-    }
+    body = {"session": sessions.of("c1"), "user": "u1", "messages": ""}
+    assert asyncio.run(nodes.handlers[KIND](body)) == {"verdict": 404}
 
 
 def test_a_websocket_has_no_session() -> None:
@@ -88,3 +88,21 @@ def test_a_websocket_has_no_session() -> None:
     socket = cast(Connection, SimpleNamespace(user=SimpleNamespace(id="u1")))
     here = Posts(NotingOwner(), lambda name: socket, sessions, cast(Nodes, OtherNodes()))
     assert here.is_hopeless(sessions.of("c1"))
+
+
+def test_a_request_with_many_messages_does_not_hold_the_loop() -> None:
+    async def main() -> None:
+        owner, sessions = NotingOwner(), Sessions("n1")
+        stream = ScriptedEvents(owner, user=SimpleNamespace(id="u1"))
+        here = Posts(owner, lambda name: stream, sessions, cast(Nodes, OtherNodes()))
+        lines = "\n".join(map(str, range(3 * SLICE_SIZE)))
+        taking = asyncio.create_task(here.take(sessions.of("c1"), "u1", lines))
+        seen = []
+        while not taking.done():
+            await asyncio.sleep(0)
+            seen.append(len(owner.messages))
+        assert await taking is Verdict.TAKEN
+        assert [message for message, _ in owner.messages] == [b"%d" % n for n in range(3 * SLICE_SIZE)]
+        assert {SLICE_SIZE, 2 * SLICE_SIZE} <= set(seen)
+
+    asyncio.run(main())
