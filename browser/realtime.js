@@ -6,7 +6,7 @@ import { Requests } from './requests.js';
 import { EventStream } from './stream.js';
 import { Subscription } from './subscription.js';
 import {
-  DIAL_PATIENCE, Emitter, FIRST_DELAY, pause, PONG, PROBE_PATIENCE, PROTOCOL, RealtimeError, STEADY, whenAborted,
+  BURST, BURST_PAUSE, DIAL_PATIENCE, Emitter, FIRST_DELAY, pause, PONG, PROBE_PATIENCE, PROTOCOL, RealtimeError, STEADY, whenAborted,
 } from './values.js';
 
 /** A name for one publication, so that sending it again does not publish it again. Plain http has this, too. */
@@ -22,6 +22,9 @@ export class Realtime extends Emitter {
   #login;
   #subscriptions = new Map();
   #requests = new Requests();
+  /** Ids of requests that are still to be sent over this connection. */
+  #queue = [];
+  #pace = 0;
   #socket = null;
   /** A number for each try; what belongs to an older one is over. */
   #dial = 0;
@@ -92,6 +95,7 @@ export class Realtime extends Emitter {
   connect() {
     if (this.state !== 'waiting' && this.state !== 'failed') return;
     this.#hangUp();
+    this.#watch(DIAL_PATIENCE, () => this.#lost(1006, 'no answer'));
     this.#set('connecting');
     const dial = this.#dial;
     const ours = (then) => (value) => dial === this.#dial && then(value);
@@ -108,8 +112,8 @@ export class Realtime extends Emitter {
 
   _request(message, options) {
     const id = this.#requests.add(message, options);
-    if (this.state === 'ready') this.#send(id);
-    else if (this.#verdict) this.#requests.fail(id, this.#verdict);
+    if (this.#verdict) this.#requests.fail(id, this.#verdict);
+    else if (this.#queue.push(id) === 1 && this.state === 'ready') this.#flush();
   }
 
   _left(subscription, tell) {
@@ -123,8 +127,12 @@ export class Realtime extends Emitter {
     return new Promise((resolve, reject) => this._request(message, { resolve, reject, ...options }));
   }
 
-  #send(id) {
-    this.#requests.send(id, this.#socket, this.welcome.limits.frame);
+  /** What has piled up goes out in order, and not all at once: a server ends connections that say too much (4008). */
+  #flush() {
+    for (const id of this.#queue.splice(0, BURST)) {
+      this.#requests.send(id, this.#socket, this.welcome.limits.frame);
+    }
+    if (this.#queue.length) this.#pace = setTimeout(() => this.#flush(), BURST_PAUSE);
   }
 
   // A connection: dialled, welcomed, heard, lost.
@@ -137,7 +145,6 @@ export class Realtime extends Emitter {
     this.#socket = socket;
     socket.onmessage = ({ data }) => socket === this.#socket && this.#heard(JSON.parse(data));
     socket.onclose = ({ code, reason, status }) => socket === this.#socket && this.#lost(code, reason, status);
-    this.#watch(DIAL_PATIENCE, () => this.#lost(1006, 'no answer'));
   }
 
   #heard(frame) {
@@ -154,7 +161,8 @@ export class Realtime extends Emitter {
   }
 
   #welcomed(frame) {
-    const asked = this.#requests.ids;
+    // Keys are a user's own: for somebody else a publication would be another one.
+    if (this.welcome?.user !== frame.user) this.#requests.cut(false);
     this.welcome = frame;
     this.#login.accepted(frame);
     this.#socket.session = frame.session;
@@ -162,9 +170,11 @@ export class Realtime extends Emitter {
     this.#misses = 0;
     this.#readyAt = performance.now();
     this.state = 'ready';
+    // What was asked on the last connection, or while there was none, comes after the channels.
+    const asked = this.#queue.splice(0);
     for (const subscription of [...this.#subscriptions.values()]) subscription._join();
-    // What was asked on the last connection, or while there was none; a publication is known by its key.
-    for (const id of asked) this.#send(id);
+    this.#queue.push(...asked);
+    this.#flush();
     this.#set('ready');
   }
 
@@ -253,9 +263,11 @@ export class Realtime extends Emitter {
     this.#socket = this.#advice = this.#verdict = null;
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
+    clearTimeout(this.#pace);
     socket?.close(1000);
     for (const subscription of this.#subscriptions.values()) subscription._cut();
     this.#requests.cut(this.welcome?.user);
+    this.#queue = this.#requests.ids;
   }
 
   #set(state, detail = {}) {

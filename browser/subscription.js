@@ -112,8 +112,8 @@ export class Subscription extends Emitter {
 
   #joined(frame) {
     const { epoch, offset, recovered, replay = 0 } = frame;
-    const isBack = this.#wasLive;
-    const hasMissed = this.position ? recovered === false : isBack;
+    const since = this.position;
+    const hasMissed = since ? recovered === false : this.#wasLive;
     this.#failures = 0;
     if (hasMissed && epoch && this.#options.last) {
       this.#beginAnew();
@@ -124,7 +124,7 @@ export class Subscription extends Emitter {
     this.#set('live');
     this.#settle.resolve(this);
     if (hasMissed) this._emit('reload', epoch ? 'not recovered' : 'no history');
-    else if (isBack) this._emit('recovered', replay);
+    else if (since) this._emit('recovered', replay);
     if (frame.count !== undefined) this.#present(frame);
     if (this.state === 'live') this.#lasts(frame);
   }

@@ -10,6 +10,9 @@ export const PROBE_PATIENCE = 5_000;
 export const STEADY = 10_000;
 export const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
+/** So many requests at once, and as many again after so many ms: half of what servers take by default. */
+export const BURST = 100;
+export const BURST_PAUSE = 2_000;
 /** What setTimeout can count. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 

@@ -18,6 +18,9 @@ const PROBE_PATIENCE = 5_000;
 const STEADY = 10_000;
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
+/** So many requests at once, and as many again after so many ms: half of what servers take by default. */
+const BURST = 100;
+const BURST_PAUSE = 2_000;
 /** What setTimeout can count. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -390,8 +393,8 @@ class Subscription extends Emitter {
 
   #joined(frame) {
     const { epoch, offset, recovered, replay = 0 } = frame;
-    const isBack = this.#wasLive;
-    const hasMissed = this.position ? recovered === false : isBack;
+    const since = this.position;
+    const hasMissed = since ? recovered === false : this.#wasLive;
     this.#failures = 0;
     if (hasMissed && epoch && this.#options.last) {
       this.#beginAnew();
@@ -402,7 +405,7 @@ class Subscription extends Emitter {
     this.#set('live');
     this.#settle.resolve(this);
     if (hasMissed) this._emit('reload', epoch ? 'not recovered' : 'no history');
-    else if (isBack) this._emit('recovered', replay);
+    else if (since) this._emit('recovered', replay);
     if (frame.count !== undefined) this.#present(frame);
     if (this.state === 'live') this.#lasts(frame);
   }
@@ -506,6 +509,9 @@ export class Realtime extends Emitter {
   #login;
   #subscriptions = new Map();
   #requests = new Requests();
+  /** Ids of requests that are still to be sent over this connection. */
+  #queue = [];
+  #pace = 0;
   #socket = null;
   /** A number for each try; what belongs to an older one is over. */
   #dial = 0;
@@ -576,6 +582,7 @@ export class Realtime extends Emitter {
   connect() {
     if (this.state !== 'waiting' && this.state !== 'failed') return;
     this.#hangUp();
+    this.#watch(DIAL_PATIENCE, () => this.#lost(1006, 'no answer'));
     this.#set('connecting');
     const dial = this.#dial;
     const ours = (then) => (value) => dial === this.#dial && then(value);
@@ -592,8 +599,8 @@ export class Realtime extends Emitter {
 
   _request(message, options) {
     const id = this.#requests.add(message, options);
-    if (this.state === 'ready') this.#send(id);
-    else if (this.#verdict) this.#requests.fail(id, this.#verdict);
+    if (this.#verdict) this.#requests.fail(id, this.#verdict);
+    else if (this.#queue.push(id) === 1 && this.state === 'ready') this.#flush();
   }
 
   _left(subscription, tell) {
@@ -607,8 +614,12 @@ export class Realtime extends Emitter {
     return new Promise((resolve, reject) => this._request(message, { resolve, reject, ...options }));
   }
 
-  #send(id) {
-    this.#requests.send(id, this.#socket, this.welcome.limits.frame);
+  /** What has piled up goes out in order, and not all at once: a server ends connections that say too much (4008). */
+  #flush() {
+    for (const id of this.#queue.splice(0, BURST)) {
+      this.#requests.send(id, this.#socket, this.welcome.limits.frame);
+    }
+    if (this.#queue.length) this.#pace = setTimeout(() => this.#flush(), BURST_PAUSE);
   }
 
   // A connection: dialled, welcomed, heard, lost.
@@ -621,7 +632,6 @@ export class Realtime extends Emitter {
     this.#socket = socket;
     socket.onmessage = ({ data }) => socket === this.#socket && this.#heard(JSON.parse(data));
     socket.onclose = ({ code, reason, status }) => socket === this.#socket && this.#lost(code, reason, status);
-    this.#watch(DIAL_PATIENCE, () => this.#lost(1006, 'no answer'));
   }
 
   #heard(frame) {
@@ -638,7 +648,8 @@ export class Realtime extends Emitter {
   }
 
   #welcomed(frame) {
-    const asked = this.#requests.ids;
+    // Keys are a user's own: for somebody else a publication would be another one.
+    if (this.welcome?.user !== frame.user) this.#requests.cut(false);
     this.welcome = frame;
     this.#login.accepted(frame);
     this.#socket.session = frame.session;
@@ -646,9 +657,11 @@ export class Realtime extends Emitter {
     this.#misses = 0;
     this.#readyAt = performance.now();
     this.state = 'ready';
+    // What was asked on the last connection, or while there was none, comes after the channels.
+    const asked = this.#queue.splice(0);
     for (const subscription of [...this.#subscriptions.values()]) subscription._join();
-    // What was asked on the last connection, or while there was none; a publication is known by its key.
-    for (const id of asked) this.#send(id);
+    this.#queue.push(...asked);
+    this.#flush();
     this.#set('ready');
   }
 
@@ -737,9 +750,11 @@ export class Realtime extends Emitter {
     this.#socket = this.#advice = this.#verdict = null;
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
+    clearTimeout(this.#pace);
     socket?.close(1000);
     for (const subscription of this.#subscriptions.values()) subscription._cut();
     this.#requests.cut(this.welcome?.user);
+    this.#queue = this.#requests.ids;
   }
 
   #set(state, detail = {}) {

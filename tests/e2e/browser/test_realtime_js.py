@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.browser.conftest import NewPage, Site, token
+from tests.support.nginx import nginx
 from tests.support.pages import Page, browser_page, wait_until
+from tests.support.php_app import free_port
 
 
 def live(page: Page, channel: str = "chat", options: str = "{}", **login: object) -> None:
@@ -182,6 +185,23 @@ def test_where_websocket_is_blocked_everything_goes_over_a_stream(site: Site, ne
     wait_until(page, "heard.length === 4")
     assert page.evaluate("() => heard") == [1, 2, 3, 4]
     assert page.evaluate("() => states") == ["connecting", "waiting 1006", "connecting", "ready"]
+
+
+def test_behind_a_proxy_that_knows_no_upgrade(site: Site, browser: Browser, tmp_path: Path) -> None:
+    """nginx as most people set it up at first: the handshake arrives as a plain request."""
+    front = free_port()
+    servers = (
+        f"server {{ listen 127.0.0.1:{front}; location / {{ proxy_pass http://127.0.0.1:{site.port}; "
+        "proxy_set_header Host $http_host; } }"
+    )
+    context = browser.new_context()
+    with nginx(tmp_path / "nginx", servers, front), browser_page(context, front) as page:
+        live(page, "chat", "{ presence: true }")
+        page.evaluate("() => rt.publish('chat', 'over a stream')")
+        wait_until(page, "heard.length === 1")
+        assert page.evaluate("() => states") == ["connecting", "waiting 1006", "connecting", "ready"]
+        page.evaluate("() => rt.close()")
+    context.close()
 
 
 def test_a_page_that_the_browser_keeps_leaves_and_is_back_when_it_wakes(site: Site, browser: Browser) -> None:

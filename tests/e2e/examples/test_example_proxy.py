@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -14,26 +11,12 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.e2e.examples.conftest import Listen
-from tests.support.php_app import free_port, wait_for_port
+from tests.support.nginx import nginx
+from tests.support.php_app import free_port
 from tests.support.running import RunningServer, run_cli, running
 
 SECRET = "a-secret-of-the-test"
 VISITOR = "127.0.0.2"  # a loopback address that is not the proxy's
-FRAME = """daemon off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-worker_processes 1;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {folder}/example.conf;
-}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +29,12 @@ class Place:
     publishing: int
 
 
-def nginx_program() -> str:
-    found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if found is None:
-        raise RuntimeError("nginx is missing: install the package nginx-light (make test does)")
-    return found
-
-
-@contextmanager
-def nginx(folder: Path, example: Path, port: int, site: int) -> Iterator[None]:
-    """Run nginx with the example's file, in which only ports and addresses are others."""
-    folder.mkdir()
+def with_ports(example: Path, port: int, site: int) -> str:
+    """The example's file, in which only ports and addresses are others."""
     text = example.read_text(encoding="utf-8")
     assert "listen 80;" in text and "127.0.0.1:8080" in text
-    text = text.replace("listen 80;", f"listen 127.0.0.1:{port};").replace(
-        "127.0.0.1:8080", f"127.0.0.1:{site}"
-    )
-    (folder / "example.conf").write_text(text, encoding="utf-8")
-    (folder / "nginx.conf").write_text(FRAME.format(folder=folder), encoding="utf-8")
-    command = [
-        nginx_program(),
-        "-p",
-        str(folder),
-        "-c",
-        str(folder / "nginx.conf"),
-        "-e",
-        str(folder / "error.log"),
-    ]
-    process = subprocess.Popen(command)
-    try:
-        wait_for_port(port, process)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
+    listen = f"listen 127.0.0.1:{port};"
+    return text.replace("listen 80;", listen).replace("127.0.0.1:8080", f"127.0.0.1:{site}")
 
 
 @pytest.fixture
@@ -96,7 +51,7 @@ def place(examples: Path, php_folder: Path, tmp_path: Path) -> Iterator[Place]:
     }
     words = ("--config", str(folder / "Caddyfile"))
     with running(php_folder, None, *words, env=settings) as server:
-        with nginx(tmp_path / "nginx", folder / "nginx.conf", front, site):
+        with nginx(tmp_path / "nginx", with_ports(folder / "nginx.conf", front, site), front):
             yield Place(server, front, site, publishing)
         assert server.stop() == 0, server.log
 

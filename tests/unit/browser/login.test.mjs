@@ -56,6 +56,12 @@ test('a ticket is offered with the login that it was given for', async () => {
   assert.equal(shown(world.socket), 't2');
 });
 
+test('a token that does not come is waited for as long as a handshake', async () => {
+  const world = await client({ token: () => new Promise(() => {}) });
+  await pass(10_000);
+  assert.deepEqual(world.states.at(-1), ['waiting', { code: 1006, reason: 'no answer', delay: 500 }]);
+});
+
 test('so it is where the login is a cookie', async () => {
   const world = await ready({}, { ticket: 'T.1' });
   world.socket.end(1006);

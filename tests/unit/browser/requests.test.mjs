@@ -54,6 +54,36 @@ test('a visitor without a login is told that nobody knows, and what was not sent
   await Promise.allSettled([asking, late]);
 });
 
+test('for somebody else it would be another publication', async () => {
+  const world = await ready();
+  const unanswered = world.rt.publish('chat', 1);
+  const refused = assert.rejects(unanswered, { code: 100, message: 'perhaps not published' });
+  world.socket.end(1006);
+  await pass(1_000);
+  world.socket.say({ ...WELCOME, user: 'eve' });
+  await refused;
+  assert.deepEqual(world.socket.sent, []);
+});
+
+test('what has piled up does not come all at once, and in order', async () => {
+  const world = await client();
+  const numbers = [...Array(250).keys()];
+  for (const number of numbers) world.rt.publish('chat', number).catch(() => {});
+  world.rt.subscribe('chat');
+  world.socket.say(WELCOME);
+  const sent = () => world.socket.sent.filter(({ action }) => action === 'publish').map(({ payload }) => payload);
+  assert.ok(world.socket.last('subscribe'));
+  assert.equal(sent().length, 100);
+  world.rt.publish('chat', 'late').catch(() => {});
+  await pass(2_000);
+  assert.equal(sent().length, 200);
+  await pass(2_000);
+  assert.deepEqual(sent(), [...numbers, 'late']);
+  world.rt.publish('chat', 'at once').catch(() => {});
+  assert.equal(sent().at(-1), 'at once');
+  world.rt.close();
+});
+
 test('channels come back before what is asked about them', async () => {
   const world = await client();
   const asking = world.rt.presence('chat').catch(() => {});

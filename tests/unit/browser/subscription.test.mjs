@@ -104,7 +104,7 @@ test('a page that kept a position goes on from there', async () => {
   assert.deepEqual(world.socket.last('subscribe').since, { epoch: 'e1', offset: 4 });
   answer({ epoch: 'e1', offset: 5, recovered: true, replay: 1 });
   world.socket.say(message('chat', 5));
-  assert.deepEqual(heard, [5]);
+  assert.deepEqual(heard, [['recovered', 1], 5]);
 });
 
 test('what came already does not come again', async () => {
