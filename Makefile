@@ -10,7 +10,7 @@ LOOPBACK := $(if $(SERVER_ADDRESS),,--bind 127.0.0.1,::1)
 NPM_QUIETLY := --silent --no-save --no-package-lock --no-audit --no-fund --ignore-scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only fuzz abuse chaos lint format format-check types layers risks audit docs browser wheel bench clean system-run system-test
+.PHONY: help run test test-only fuzz model abuse chaos lint format format-check types layers risks audit docs browser wheel bench clean system-run system-test
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ fuzz: $(VENV)/.fuzz ## look for inputs that break parsers and logins, for FUZZ_S
 
 chaos: $(VENV)/.test ## kill, freeze and cut Redis and nodes, and count what it costs; FAULT=NAME for one of them
 	$(BIN)/python -m tests.chaos $(FAULT)
+
+model: $(VENV)/.test ## streams and their clients against a model, MODEL_SCALE (25) times as long as make test does
+	MODEL_SCALE=$${MODEL_SCALE:-25} $(BIN)/python -m pytest tests/model
 
 abuse: $(VENV)/.test ## attack a running server, ABUSE_SCALE (5) times as hard as make test does
 	ABUSE_SCALE=$${ABUSE_SCALE:-5} $(BIN)/python -m pytest tests/abuse

@@ -24,6 +24,8 @@ class Ear:
         replay: How many missed messages must still come before live ones.
         acks: Every ``subscribed``.
         is_subscribed: Whether messages may come.
+        gaps: How often it was told since that something may be missing.
+        heard: Everything that it can place, with its epoch; whoever looks at it may empty it.
     """
 
     def __init__(self) -> None:
@@ -34,6 +36,7 @@ class Ear:
         self.is_subscribed = False
         self.replay = 0
         self.gaps = 0
+        self.heard: list[tuple[str, int | None, Any]] = []
 
     @property
     def position(self) -> dict[str, Any]:
@@ -45,8 +48,13 @@ class Ear:
         kind = message["type"]
         if kind == "subscribed":
             assert not self.replay, "not all that was promised came"
+            if self.is_subscribed and not self.gaps and self.epoch == message["epoch"]:
+                # It changes nothing: what is told is what it has.
+                assert "recovered" in message or message["offset"] == self.offset, (self.offset, message)
+            # What has no position and came before is to be ignored, as it may come again.
+            self.heard = [heard for heard in self.heard if heard[1] is not None]
             self.acks.append(message)
-            self.is_subscribed, self.got = True, []
+            self.is_subscribed, self.got, self.gaps = True, [], 0
             self.epoch, self.replay = message["epoch"], message.get("replay", 0)
             self.offset = message["offset"] - self.replay
         elif kind == "unsubscribed":
@@ -63,6 +71,8 @@ class Ear:
         assert self.is_subscribed, f"a message without a subscription: {message}"
         offset = message.get("offset")
         self.got.append((offset, message.get("payload")))
+        if not self.gaps:
+            self.heard.append((self.epoch, offset, message.get("payload")))
         if offset is None:
             assert not self.replay, "what has no position is never replayed"
             return
@@ -78,6 +88,8 @@ class StreamClient(Connection):
     Attributes:
         said: Everything that it was sent, as JSON.
         act: Called instead of the next write; how many bytes it takes.
+        on_message: Called for each message, once it is noted.
+        failures: Where the server broke a rule; raised into whoever wrote, too.
     """
 
     def __init__(self, hub: Owner, user: Any = "u1") -> None:
@@ -85,6 +97,8 @@ class StreamClient(Connection):
         self.said: list[dict[str, Any]] = []
         self.ears: dict[str, Ear] = {}
         self.act: Callable[[], int] | None = None
+        self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
+        self.failures: list[AssertionError] = []
         self._half = b""
 
     def begin(self, early: bytes = b"") -> None:
@@ -95,6 +109,13 @@ class StreamClient(Connection):
         if self.phase is Phase.OPEN:
             text = json.dumps({"action": action, "channel": channel, **members})
             self._owner.received(self, text.encode(), True)
+
+    @property
+    def name(self) -> str:
+        """Its public name."""
+        name = self.said[0]["client"]
+        assert isinstance(name, str)
+        return name
 
     def ear(self, channel: str = "log") -> Ear:
         return self.ears.setdefault(channel, Ear())
@@ -126,11 +147,18 @@ class StreamClient(Connection):
     def _read(self, data: bytes) -> None:
         self._half += data
         whole, self._half = _whole_frames(self._half)
-        for payload in _texts(whole):
-            message = json.loads(payload)
-            self.said.append(message)
-            if "channel" in message and message["type"] != "error":
-                self.ear(message["channel"]).hear(message)
+        try:
+            for payload in _texts(whole):
+                self._hear(json.loads(payload))
+        except AssertionError as failure:
+            self.failures.append(failure)
+            raise
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        self.said.append(message)
+        if "channel" in message and message["type"] != "error":
+            self.ear(message["channel"]).hear(message)
+        self.on_message(message)
 
     def _want_write(self, wanted: bool) -> None: ...
 

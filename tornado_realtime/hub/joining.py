@@ -73,12 +73,14 @@ class _Join:
         since: How many publications the channel's ``Held`` had seen when it came.
         shares: Whether it waits for a read that was begun before it came.
         tries: How often was read for it.
+        before: The epoch in which this node still was when the client was told another one.
         fallback: Where it began when it came before, and is not in yet.
         is_kept: It is among those that take time.
         is_over: It is in, or does not want to come in any more.
     """
 
     __slots__ = (
+        "before",
         "command",
         "connection",
         "fallback",
@@ -96,6 +98,7 @@ class _Join:
         self.since = since
         self.position: Position | None = None
         self.fallback: Position | None = None
+        self.before = ""
         self.is_kept = False
         self.shares = False
         self.tries = 0
@@ -156,7 +159,7 @@ class Joining:
         join = _Join(connection, command, held.count if held is not None else 0)
         before = self._joins.get((connection, channel))
         if before is not None:
-            join.fallback, join.since = before.position, before.since
+            join.fallback, join.since, join.before = before.position, before.since, before.before
             self._keep(join)
             self._end(before)
         return self._step(join, None)
@@ -200,16 +203,22 @@ class Joining:
             self._read(join)
             return False
         rest = self._rest(join, history.position)
+        if rest is None and join.tries < MOST_TRIES:
+            self._read(join)
+            return False
         if rest is None:
-            if join.tries < MOST_TRIES:
-                self._read(join)
-                return False
-            self._fail(join, BrokerUnavailableError("the history changes too fast"))
-            return True
+            heard = self._broker.position(join.channel)
+            if heard is None or heard.epoch == history.position.epoch:
+                self._fail(join, BrokerUnavailableError("the history changes too fast"))
+                return True
+            # This node will hear of the stream's other epoch with the next publication.
+            join.before, rest = heard.epoch, []
         return self._answer(join, history, rest)
 
     def _known(self, join: _Join) -> History | None:
         if join.command.since is None:
+            if join.fallback is not None and self._is_behind(join, join.fallback):
+                return History(join.fallback)
             position = self._broker.position(join.channel)
             if position is not None:
                 return History(position)
@@ -255,10 +264,12 @@ class Joining:
             logger.exception("a subscription failed unexpectedly; the connection is dropped")
             join.connection.abort()
 
-    def _is_behind(self, channel: str, position: Position) -> bool:
+    def _is_behind(self, join: _Join, position: Position) -> bool:
         """Whether this node has not heard yet what a client was told."""
-        heard = self._broker.position(channel)
-        return heard is None or (heard.epoch == position.epoch and heard.offset < position.offset)
+        heard = self._broker.position(join.channel)
+        if heard is None or heard.epoch == join.before:
+            return True
+        return heard.epoch == position.epoch and heard.offset < position.offset
 
     def _rest(self, join: _Join, position: Position) -> list[Publication] | None:
         """What came live behind ``position`` already; None if that is not known, or another stream's."""
@@ -296,7 +307,7 @@ class Joining:
             return True
         if was_live:
             self._fanout.suspend(connection, join.channel)
-        if self._is_behind(join.channel, start.position):
+        if self._is_behind(join, start.position):
             self._wait(join, start.position)
         else:
             self._enter(join, start.position.epoch, live)
@@ -358,7 +369,7 @@ class Joining:
 
     def _catch_up(self, join: _Join, position: Position) -> None:
         """This node is there: let the client in."""
-        if self._is_behind(join.channel, position):
+        if self._is_behind(join, position):
             self._wait(join, position)
             return
         rest = self._rest(join, position)
@@ -435,7 +446,7 @@ class Joining:
         """Let those in whom this node has caught up with."""
         behind = []
         for join in self._behind.pop(channel):
-            if join.position is not None and self._is_behind(channel, join.position):
+            if join.position is not None and self._is_behind(join, join.position):
                 behind.append(join)
             else:
                 self._come(join, None)
