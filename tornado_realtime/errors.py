@@ -15,6 +15,7 @@
     ├── PublishError              a publication that was not taken
     │   ├── PublicationTooLargeError  above max_publication_size (413)
     │   └── InvalidPublicationError   no channel, no message, not UTF-8 (400)
+    ├── QuestionError             what an application asks for makes no sense, or is not there (400, 404, 410)
     ├── BrokerError
     │   ├── BrokerUnavailableError  cannot publish now, try again (503)
     │   └── BrokerClosedError       publishing after close
@@ -267,6 +268,21 @@ class DisconnectedError(ClientError):
         super().__init__(f"the server ended the connection: {reason} ({code})")
         self.code = code
         self.reason = reason
+
+
+class QuestionError(RealtimeError):
+    """A question of the application that cannot be answered.
+
+    Args:
+        reason: For whoever asks.
+        status: HTTP status of the answer.
+        more: What the answer says beside the reason.
+    """
+
+    def __init__(self, reason: str, status: int = 400, **more: object) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.more = more
 
 
 class ConnectionClosedError(RealtimeError):

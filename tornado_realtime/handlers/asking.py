@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from tornado_realtime.errors import BrokerError, BrokerUnavailableError, InvalidPublicationError
+from tornado_realtime.errors import (
+    BrokerError,
+    BrokerUnavailableError,
+    InvalidPublicationError,
+    QuestionError,
+)
 from tornado_realtime.handlers.broadcast import PublishDoor
 from tornado_realtime.handlers.internal import InternalHandler
 from tornado_realtime.wire.form import parse_form
@@ -20,20 +25,6 @@ logger = logging.getLogger(__name__)
 MOST_ENTRIES = 1000
 """Longest page."""
 DEFAULT_ENTRIES = 100
-
-
-class QuestionError(ValueError):
-    """A question that cannot be answered; its text is for whoever asks.
-
-    Attributes:
-        status: HTTP status of the answer.
-        more: What the answer says beside the reason.
-    """
-
-    def __init__(self, reason: str, status: int = 400, **more: object) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.more = more
 
 
 class Query:
@@ -54,7 +45,7 @@ class Query:
             self._values = {name.decode(): form.get(name).decode() for name in form.values}
         except (InvalidPublicationError, UnicodeDecodeError):
             raise QuestionError("the query cannot be read: percent-encode it, in UTF-8") from None
-        for name in self._values.keys() - set(names):
+        for name in sorted(self._values.keys() - set(names)):
             near = difflib.get_close_matches(name[:64], names, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
             raise QuestionError(f"{name[:64]!r} is not known here ({hint})")
@@ -133,7 +124,7 @@ class AskingHandler(InternalHandler):
 
         Raises:
             QuestionError: The question cannot be answered.
-            BrokerError: The other nodes cannot be asked.
+            BrokerError: It cannot be found out now.
         """
 
     def query(self, *known: str) -> Query:
@@ -143,8 +134,8 @@ class AskingHandler(InternalHandler):
     def _unavailable(self, error: BrokerError) -> NoReturn:
         reason, retry_after = "the server is shutting down", 1.0
         if isinstance(error, BrokerUnavailableError):
-            reason, retry_after = f"the other nodes cannot be asked: {error.reason}", error.retry_after
-        logger.warning("a question about all nodes could not be answered: %s", reason)
+            reason, retry_after = f"it cannot be found out now: {error.reason}", error.retry_after
+        logger.warning("a question of the application could not be answered: %s", reason)
         self.refuse_with_reason(503, {"reason": reason}, Retry_After=str(max(1, round(retry_after))))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tornado_realtime.channels import BAD_NAME, is_good_name
-from tornado_realtime.handlers.asking import AskingHandler, Query, QuestionError, decoded
+from tornado_realtime.errors import QuestionError
+from tornado_realtime.handlers.asking import AskingHandler, Query, decoded
 from tornado_realtime.hub.histories import MOST_BYTES
 from tornado_realtime.hub.presence import listed
 from tornado_realtime.hub.reads import newest

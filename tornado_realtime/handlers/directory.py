@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tornado_realtime.handlers.asking import AskingHandler, QuestionError, decoded, nodes_of
+from tornado_realtime.errors import QuestionError
+from tornado_realtime.handlers.asking import AskingHandler, decoded, nodes_of
 from tornado_realtime.hub.directory import Place
 
 

@@ -220,7 +220,7 @@ def test_of_two_nodes(redis: RedisServer) -> None:
             redis.kill()
             await until(lambda: one.realtime.trouble)
             answered = await one.ask(CHANNELS)
-            assert read(answered, 503)["reason"].startswith("the other nodes cannot be asked: ")
+            assert read(answered, 503)["reason"].startswith("it cannot be found out now: ")
             assert int(answered.header("Retry-After") or 0) >= 1
 
     asyncio.run(main())
