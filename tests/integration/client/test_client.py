@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.httputil import HTTPServerRequest
 
 from tests.support.certificates import make_tls_pair
 from tests.support.realtime_world import TunedRealtime, World, realtime, serving, until
@@ -456,9 +457,19 @@ def test_who_is_not_wanted_back_does_not_come() -> None:
 
 def test_a_login_that_ran_out_is_the_end_unless_there_is_another() -> None:
     async def main() -> None:
-        async with serving(quick(jwt={"secret": SECRET})) as world:
-            shown = token(seconds=0.3)
-            fixed, renewed = make(world, token=shown), make(world, token=iter([shown, token()]).__next__)
+        shown: set[str] = set()
+
+        def known(request: HTTPServerRequest) -> dict[str, Any] | None:
+            """Each token lets in once, those that are old for a moment."""
+            login = request.headers["Authorization"]
+            if login in shown:
+                return None
+            shown.add(login)
+            return {"id": "u1", "ttl": 0.1 if "old" in login else 3600.0}
+
+        async with serving(quick(authenticate=known)) as world:
+            renewed = make(world, token=iter(["old 1", "new"]).__next__)
+            fixed = make(world, token="old 2")
             async with fixed, renewed, fixed.subscribe("a") as lost, renewed.subscribe("b") as kept:
                 with pytest.raises(ConnectRefusedError) as caught:
                     await anext(aiter(lost))
@@ -472,7 +483,7 @@ def test_a_login_that_ran_out_is_the_end_unless_there_is_another() -> None:
 def test_a_login_is_prolonged_before_it_runs_out() -> None:
     async def main() -> None:
         async with serving(quick(jwt={"secret": SECRET})) as world:
-            shown = iter([token(seconds=60.2), token(seconds=3600.0)])
+            shown = iter([token(seconds=61.0), token(seconds=3600.0)])
             async with make(world, token=shown.__next__) as client:
                 (connection,) = world.hub.connections
                 soon = asyncio.get_running_loop().time() + 600.0

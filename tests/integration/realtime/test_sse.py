@@ -278,8 +278,8 @@ def test_a_login_runs_out() -> None:
         heart = staticmethod(partial(Heart, tick=0.01))
 
     async def main() -> None:
-        async with serving(Instance(jwt={"secret": SECRET})) as world:
-            stream = await open_stream(world, "/sse", bearer(seconds=0.2))
+        async with serving(Instance(authenticate=lambda request: {"id": "u1", "ttl": 0.1})) as world:
+            stream = await open_stream(world, "/sse")
             assert (await stream.hear())["code"] == 4110
             await stream.ended()
 
