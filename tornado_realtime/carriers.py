@@ -30,6 +30,7 @@ def make_broker(settings: Settings) -> Broker:
         traits=traits_of(settings),
         interop=settings.interop,
         replicas=settings.replicas,
+        answer_bytes=settings.send_queue_bytes,  # more would not be sent
         presence_lease=settings.presence_lease,
     )
 

@@ -346,3 +346,20 @@ def test_the_rights_that_the_documentation_names_are_enough(make_redis: MakeServ
     two = Retention(entries=2, seconds=60.0, size_bytes=1000)
     broker = RedisBroker(address, traits=table(two), timing=BRISK, interop=True, replicas=0)
     run(scenario(), broker)
+
+
+def test_an_answer_is_bounded_in_bytes(shared_redis: RedisServer) -> None:
+    large = Retention(entries=1000, seconds=60.0, size_bytes=50_000_000)
+    broker = RedisBroker(shared_redis.address, traits=table(large), timing=BRISK, answer_bytes=1_000_000)
+    channel = f"large.{broker.node_id}"
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        await eventually(lambda: broker.health.ready)
+        await publish(broker, channel, *["x" * 100_000] * 30)
+        found = await broker.history(channel, None, 1000)
+        assert found.more
+        assert 10 <= len(found.items) <= 13
+        assert offsets(found) == list(range(1, len(found.items) + 1))
+
+    run(scenario(), broker)

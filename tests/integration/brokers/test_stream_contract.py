@@ -178,3 +178,29 @@ def test_what_is_kept_is_bounded_in_entries_bytes_and_age(make: Make) -> None:
         assert (texts(history), history.position) == (["c"], Position(old.epoch, 3))
 
     run(scenario(), few, small, short)
+
+
+def test_a_history_is_read_whole_as_far_as_an_answer_goes(make: Make) -> None:
+    """Redis hands it out in pages; the limit and the bytes of an answer hold for all of them together."""
+    broker = make(Retention(entries=1000, seconds=60.0, size_bytes=50_000_000))
+    channel = f"long.{broker.node_id}"
+    messages = [f"{number:05}" + "x" * 9_995 for number in range(90)]
+
+    async def scenario() -> None:
+        await broker.start(Collector())
+        await eventually(lambda: broker.health.ready)
+        start = (await broker.history(channel, None, 0)).position
+        await publish(broker, channel, *messages)
+        head = Position(start.epoch, 90)
+        every = await broker.history(channel, start, 1000)
+        assert (texts(every), every.more, every.position) == (messages, False, head)
+        most = await broker.history(channel, start, 89)
+        assert (texts(most), most.more) == (messages[:89], True)
+        last = await broker.history(channel, Last(80), 1000)
+        assert (texts(last), last.more) == (messages[10:], False)
+        back = await broker.history(channel, None, 85, reverse=True)
+        assert (texts(back), back.more) == (messages[:4:-1], True)
+        before = await broker.history(channel, Position(start.epoch, 61), 1000, reverse=True)
+        assert (texts(before), before.more) == (messages[59::-1], False)
+
+    run(scenario(), broker)

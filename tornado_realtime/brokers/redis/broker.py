@@ -55,6 +55,7 @@ class RedisBroker(Broker):
             taken outlives the primary; 0 says that the server itself loses nothing in a restart. None: what
             was taken may be lost in a restart or a failover, and a new epoch begins that leads nowhere back.
         presence_lease: Seconds after which a node that does not say that it lives is dead.
+        answer_bytes: Of messages, after which ``history`` reads no more of them.
 
     Raises:
         ConfigError: ``address`` cannot be read, or names a file that is not there; without a place,
@@ -70,6 +71,7 @@ class RedisBroker(Broker):
         traits: TraitsTable = NO_TRAITS,
         interop: bool = False,
         replicas: int | None = None,
+        answer_bytes: int = 1024 * 1024,
         presence_lease: float = 10.0,
     ) -> None:
         super().__init__(traits)
@@ -100,6 +102,7 @@ class RedisBroker(Broker):
             self._unreadable,
             self.counters,
             patience=publish_timeout,
+            answer_bytes=answer_bytes,
             lasting=replicas is not None,
         )
         self._roll = RedisPresence(self.node_id, presence_lease, self._ask, self._carrier, self.counters)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tornado_realtime.brokers.redis import asks
 from tornado_realtime.brokers.redis.follower import Follower, Page
@@ -25,6 +24,7 @@ logger = logging.getLogger(__name__)
 PAGE = 100  # publications in one answer to a follower
 AT_ONCE = 16  # followers for which the node reads at a time: thousands may ask in one moment
 MOST_QUESTIONS = 50_000  # that wait for an answer at a time
+MOST_TRIES = 3  # of reading a history that is trimmed while it is read
 AGAIN_SECONDS = 0.5  # after which is read again what could not be
 TOGETHER_SECONDS = 0.2  # channels on which something was missed are told together
 
@@ -52,14 +52,6 @@ class _Ear(Follower):
         return topic_of(self.channel) if kind == COPIED else b""
 
 
-@dataclass(slots=True)
-class _Question:
-    """One that others may have, too."""
-
-    parcel: Parcel
-    waiting: int = 0
-
-
 class Streams:
     """Follows every stream with a local subscriber, and answers what its history is.
 
@@ -70,6 +62,7 @@ class Streams:
         unreadable: Is told that a message on a channel could not be read.
         counters: Where to count.
         patience: Seconds that an answer may take.
+        answer_bytes: Of messages, after which a history has no more of them.
         lasting: See ``asks.read``.
     """
 
@@ -81,6 +74,7 @@ class Streams:
         unreadable: Callable[[str], None],
         counters: BrokerCounters,
         patience: float,
+        answer_bytes: int,
         *,
         lasting: bool = False,
     ) -> None:
@@ -90,13 +84,13 @@ class Streams:
         self._missed = missed
         self._counters = counters
         self._patience = patience
+        self._answer_bytes = answer_bytes
         self._lasting = lasting
         self._ears: dict[str, _Ear] = {}
         self._due: deque[_Ear] = deque()  # followers that want to read
         self._failed: list[_Ear] = []  # those that could not
         self._reads: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
-        self._questions: dict[object, _Question] = {}  # those that were not sent yet, by what they ask
         self._waiting = 0  # for an answer
         self._lost: dict[str, float] = {}  # channels on which something was missed, and since when
         self._telling: asyncio.TimerHandle | None = None
@@ -199,11 +193,7 @@ class Streams:
         limit = PAGE if ear.settled else 0
         ask = asks.read(ear.channel, ear.retention, ear.position, limit, lasting=self._lasting)
         try:
-            parcel = self._ask(ear.channel, ask)
-            try:
-                page = await self._page(ear.channel, parcel)
-            finally:
-                parcel.withdraw()
+            page = await self._turn(ear.channel, ask)
         except BrokerUnavailableError as error:
             self._failed.append(ear)
             self._fail(error)
@@ -255,39 +245,53 @@ class Streams:
             if not waiter.done():
                 waiter.cancel()
                 raise BrokerUnavailableError("the channel is not subscribed at Redis yet")
-        key = (channel, since, limit, reverse)
-        question = self._questions.get(key)
-        if question is None or question.parcel.sent or question.parcel.taken.done():
-            ask = asks.read(channel, retention, since, limit, reverse=reverse, lasting=self._lasting)
-            question = self._questions[key] = _Question(self._ask(channel, ask))
-        question.waiting += 1
-        try:
-            page = await self._page(channel, question.parcel)
-        finally:
-            question.waiting -= 1
-            if not question.waiting:
-                question.parcel.withdraw()
-                if self._questions.get(key) is question:
-                    del self._questions[key]
-        return History(page.position, page.items if page.complete else (), page.complete, page.more)
+        for _ in range(MOST_TRIES):
+            found = await self._collect(channel, retention, since, limit, reverse=reverse)
+            if found is not None:
+                return found
+        raise BrokerUnavailableError("the history changes too fast")
 
-    def _ask(self, channel: str, ask: Ask) -> Parcel:
+    async def _collect(
+        self, channel: str, retention: Retention, since: Position | Last | None, limit: int, *, reverse: bool
+    ) -> History | None:
+        """Read page by page; None if what lies between two of them was lost meanwhile."""
+        items: list[Publication] = []
+        size, place, rest = 0, since, min(limit, since.count) if isinstance(since, Last) else limit
+        while True:
+            ask = asks.read(channel, retention, place, rest, reverse=reverse, lasting=self._lasting)
+            page = await self._turn(channel, ask)
+            if items and (not page.complete or page.position.epoch != _epoch_of(items)):
+                return None
+            if not page.complete:
+                return History(page.position, recovered=False)
+            items += page.items
+            size += sum(len(item.data) for item in page.items)
+            rest -= len(page.items)
+            if not page.more or not page.items or rest <= 0 or size >= self._answer_bytes:
+                return History(page.position, tuple(items), more=page.more)
+            place = page.items[-1].position
+
+    async def _turn(self, channel: str, ask: Ask) -> Page:
+        """Ask for a page."""
         if self._waiting >= MOST_QUESTIONS:
             raise BrokerUnavailableError("too many questions wait for Redis")
         parcel = Parcel(stream_topic(channel), b"", asyncio.get_running_loop().create_future(), ask=ask)
         self._waiting += 1
-        parcel.taken.add_done_callback(self._done)
-        self._carrier.question(parcel)
-        return parcel
-
-    def _done(self, answer: asyncio.Future[object]) -> None:
-        self._waiting -= 1
-
-    async def _page(self, channel: str, parcel: Parcel) -> Page:
-        if not await answered(parcel, self._patience):
-            self._carrier.shard(parcel.topic).reader.doubt(self._patience)
-            raise BrokerUnavailableError(f"no answer from Redis within {self._patience:g} s")
-        page = parse_page(channel, parcel.taken.result())
+        try:
+            self._carrier.question(parcel)
+            if not await answered(parcel, self._patience):
+                self._carrier.shard(parcel.topic).reader.doubt(self._patience)
+                raise BrokerUnavailableError(f"no answer from Redis within {self._patience:g} s")
+            page = parse_page(channel, parcel.taken.result())
+        finally:
+            self._waiting -= 1
+            parcel.withdraw()
         if page is None:
             raise BrokerUnavailableError("Redis answered with something else")
         return page
+
+
+def _epoch_of(items: list[Publication]) -> str:
+    position = items[-1].position
+    assert position is not None
+    return position.epoch
