@@ -289,7 +289,8 @@ def _recovery(history: History, sendings: dict[Message, Sending]) -> float | Non
         for message, at in hearings[-1].heard:
             if message in sendings and sendings[message].at > history.restored:
                 first.setdefault((message.channel, message.author), at)
-        if first.keys() < authors:
+        listened = {key for key in authors if key[0] in history.streams or not hearings[-1].recovers}
+        if first.keys() < listened:
             return None
         moments += first.values()
     return max(moments) - history.restored

@@ -1,7 +1,8 @@
-"""Clients listen to every channel and write down what they get; who loses its node goes to another one.
+"""Clients listen and write down what they get; who loses its node goes to another one.
 
-Most speak no subprotocol: they get what their node gives them. Others speak ``realtime.v1.json``, and ask for
-what they missed on channels with a history.
+Most speak no subprotocol, listen to every channel, and get what their node gives them. Others speak
+``realtime.v1.json``, listen to the channels with a history, go from node to node all the time, and ask for
+what they missed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from random import Random
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
@@ -20,6 +22,7 @@ from websockets.typing import Subprotocol
 from tests.chaos.history import Hearing, Message
 
 RETRY = 0.2
+STAY_SECONDS = (0.5, 3.0)  # at a node
 V1 = Subprotocol("realtime.v1.json")
 FOREIGN = "/"  # how a message begins that no author wrote
 
@@ -47,10 +50,13 @@ class Client:
     ) -> None:
         self.name = name
         self.newest: dict[tuple[str, int], int] = {}  #: of every author, since the connection was opened
+        self.channels = channels
         self._ports = ports
-        self._channels = channels
         self._cookie = cookie
         self._note = note
+
+    def stay(self) -> None:
+        """Stay at the node where it is; most do anyway."""
 
     async def listen(self) -> None:
         """Connect and listen, again and again, until cancelled."""
@@ -75,7 +81,7 @@ class Client:
     async def _hear(self, node: str, connection: ClientConnection) -> None:
         hearing = self._begin(node)
         try:
-            for channel in self._channels:
+            for channel in self.channels:
                 await connection.send(self._wish(channel))
             async for text in connection:
                 await self._take(hearing, connection, str(text))
@@ -116,7 +122,7 @@ class RecoveringClient(Client):
     """One that asks for what it missed, as docs/realtime-v1.md says that clients do.
 
     Args:
-        streams: The channels with a history.
+        random: Where it takes from how long it stays at a node.
         complain: Told when something cannot be had any more.
         recovered: Told how many messages were.
     """
@@ -131,28 +137,49 @@ class RecoveringClient(Client):
         cookie: str,
         note: Callable[[Hearing], None],
         *,
-        streams: frozenset[str],
+        random: Random,
         complain: Callable[[str], None],
         recovered: Callable[[int], None],
     ) -> None:
         super().__init__(name, ports, channels, cookie, note)
-        self._places = {channel: _Place() for channel in streams}
+        self._places = {channel: _Place() for channel in channels}
+        self._random = random
+        self._patience: asyncio.Timeout | None = None
+        self._hearing: Hearing | None = None
+        self._stays = False
         self._complain = complain
         self._recovered = recovered
 
+    def stay(self) -> None:
+        """Go from node to node no longer."""
+        self._stays = True
+        if self._patience is not None:
+            self._patience.reschedule(None)
+
+    async def _hear(self, node: str, connection: ClientConnection) -> None:
+        seconds = None if self._stays else self._random.uniform(*STAY_SECONDS)
+        try:
+            async with asyncio.timeout(seconds) as self._patience:
+                await super()._hear(node, connection)
+        except TimeoutError:
+            assert self._hearing is not None
+            self._hearing.closed = time.time()
+        finally:
+            self._patience = None
+
     def _begin(self, node: str) -> Hearing:
         newest = self.newest
-        hearing = super()._begin(node)
-        hearing.recovers = True
-        self.newest = {key: number for key, number in newest.items() if key[0] in self._places}
-        return hearing
+        self._hearing = super()._begin(node)
+        self._hearing.recovers = True
+        self.newest = newest  # it goes on where it was
+        return self._hearing
 
     def _wish(self, channel: str) -> str:
+        place = self._places[channel]
+        place.is_asked = True
         wish: dict[str, object] = {"action": "subscribe", "channel": channel, "id": channel}
-        if (place := self._places.get(channel)) is not None:
-            place.is_asked = True
-            if place.epoch:
-                wish["since"] = {"epoch": place.epoch, "offset": place.offset}
+        if place.epoch:
+            wish["since"] = {"epoch": place.epoch, "offset": place.offset}
         return json.dumps(wish)
 
     async def _take(self, hearing: Hearing, connection: ClientConnection, text: str) -> None:
@@ -165,8 +192,6 @@ class RecoveringClient(Client):
                 self._placed(place, frame)
             case "epoch", _Place(is_asked=False):
                 place.epoch, place.offset = frame["epoch"], frame["offset"]
-            case "message", None:
-                self._write_down(hearing, frame["payload"])
             case "message", _Place(is_asked=False) if "offset" not in frame:
                 self._write_down(hearing, frame["payload"])
             case "message", _Place(is_asked=False) if frame["offset"] == place.offset + 1:

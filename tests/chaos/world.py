@@ -131,10 +131,10 @@ class World:
             RecoveringClient(
                 f"client-{number}-v1",
                 _rotated(ports, number),
-                channels,
+                streams,
                 login.cookie,
                 self.history.hearings.append,
-                streams=self.history.streams,
+                random=Random(f"{seed}/{number}"),
                 complain=self.history.complaints.append,
                 recovered=self._recovered,
             )
@@ -206,6 +206,8 @@ class World:
             self.history.restored = time.time()
             self._say("recovering")
             await self._all_heard(self.tempo.recovery)
+            for client in self._clients:
+                client.stay()
             await asyncio.sleep(self.tempo.aftermath)
             self._say("draining")
             await self._drain()
@@ -253,6 +255,7 @@ class World:
                 client.newest.get(key, -1) >= number
                 for client in self._clients
                 for key, number in marks.items()
+                if key[0] in client.channels
             )
             works = (self._taken, self._ready)
             return heard and all(last.get(node.name, 0.0) > since for node in self.nodes for last in works)
@@ -269,6 +272,7 @@ class World:
                 client.newest.get((author.channel, author.number), -1) >= author.acknowledged
                 for client in self._clients
                 for author in self._authors
+                if author.channel in client.channels
             )
 
         await self._until(done, DRAIN_SECONDS)
