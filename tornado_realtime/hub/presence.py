@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Collection
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
@@ -52,19 +53,31 @@ class _Room:
         listeners: Who is told, by wire.
         unlisted: Those of them who could not be told who is there yet.
         reading: Who is there is being read.
+        is_stale: What is being read may be older than what was missed since.
         counted: Loop time at which they were told last how many there are.
         has_news: They are to be told again.
         idle: Beats since the last listener left.
         settling: Loop time at which who is doubtful is gone.
     """
 
-    __slots__ = ("counted", "has_news", "idle", "listeners", "reading", "roster", "settling", "unlisted")
+    __slots__ = (
+        "counted",
+        "has_news",
+        "idle",
+        "is_stale",
+        "listeners",
+        "reading",
+        "roster",
+        "settling",
+        "unlisted",
+    )
 
     def __init__(self, limit: int) -> None:
         self.roster = Roster(limit)
         self.listeners: Audiences = {}
         self.unlisted: set[Connection] = set()
         self.reading: asyncio.Task[None] | None = None
+        self.is_stale = False
         self.counted = -math.inf
         self.has_news = False
         self.idle = 0
@@ -256,6 +269,7 @@ class Presence:
             room = self._rooms.get(channel)
             if room is not None:
                 room.roster.lose()
+                room.is_stale = True
                 self._read(channel, room)
 
     # -- what is read ------------------------------------------------------------------------------
@@ -272,7 +286,10 @@ class Presence:
 
     async def _fetch(self, channel: str, room: _Room) -> None:
         try:
-            roll = await self._store.read(channel, "", room.roster.limit)
+            room.is_stale = True
+            while room.is_stale:
+                room.is_stale = False
+                roll = await self._store.read(channel, "", room.roster.limit)
         except BrokerError as error:  # the next beat tries again
             logger.debug("who is present on %r cannot be read: %s", channel, error)
         except Exception:
@@ -326,10 +343,10 @@ class Presence:
         if listing is None:
             return
         room.unlisted.clear()
+        everybody = chain.from_iterable(room.listeners.values()) if listing.members is not None else ()
         apart = [
             connection
-            for audience in room.listeners.values()
-            for connection in audience
+            for connection in everybody
             if self._completed(listing, connection, channel, room) is not listing
         ]
         self._fanout.tell(channel, room.listeners, lambda wire: wire.listed(channel, listing), apart)

@@ -6,6 +6,8 @@
     streams     which streams this node follows, and what is read of them
     follower    one stream: what was delivered, and what comes next; pure
     asks        what is asked of Redis beyond PUBLISH, and what the replies mean
+    presence    who is present on all nodes, and what this one says of it
+    rollcall    what is asked of Redis about that, and what the replies mean
     scripts     the Lua scripts, which lie in lua/
     heads       what stands before the messages of a stream
     names       how everything is called in Redis
