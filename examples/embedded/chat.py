@@ -24,15 +24,15 @@ input { font: inherit; width: 100%% }
 <h1>Hello, %s</h1>
 <form><label>Say something <input name="text" autofocus autocomplete="off"></label></form>
 <ul aria-live="polite"></ul>
-<script>
+<script type="module">
+import { Realtime } from "/realtime.js";
 const list = document.querySelector("ul"), form = document.querySelector("form");
-const socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/ws`);
-socket.onopen = () => socket.send(JSON.stringify({action: "subscribe", channel: "chat"}));
-socket.onmessage = ({data}) => {
-  const {from, text} = JSON.parse(data), line = document.createElement("li");
+const chat = new Realtime().subscribe("chat", ({from, text}) => {
+  const line = document.createElement("li");
   line.textContent = `${from}: ${text}`;
   list.prepend(line);
-};
+}, {last: 20});
+chat.on("reload", () => list.replaceChildren());
 form.onsubmit = (event) => {
   event.preventDefault();
   fetch("/say", {method: "POST", body: new FormData(form)});
@@ -76,7 +76,7 @@ class SayHandler(tornado.web.RequestHandler):
 
 async def main(port: int = 8888) -> None:
     """Serve until interrupted."""
-    realtime = Realtime(authenticate=who)
+    realtime = Realtime(authenticate=who, channel={"chat": {"history": [20, "1h"]}})
     application = tornado.web.Application(
         [("/", HomeHandler), ("/say", SayHandler, {"realtime": realtime}), *realtime.routes]
     )

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.chromium import chromium
 from tests.support.php_app import Browser, clean_environment, free_port, wait_for_port
 
 
@@ -77,6 +79,24 @@ def test_what_one_visitor_says_the_others_hear(chat: int) -> None:
     assert ada.cookies["name"] != bob.cookies["name"]
     with listening(ada) as client:
         assert heard(client, bob, "hi") == {"from": bob.cookies["name"], "text": "hi"}
+
+
+def test_the_page_shows_what_was_said_and_what_is(chat: int) -> None:
+    with chromium() as browser:
+        pages = [browser.new_context().new_page() for _ in range(2)]
+        ada, bob = pages
+        ada.goto(f"http://localhost:{chat}/")
+        ada.get_by_label("Say something").fill("first")
+        ada.keyboard.press("Enter")
+        expect(ada.get_by_role("listitem")).to_have_count(1)
+        bob.goto(f"http://localhost:{chat}/")
+        expect(bob.get_by_role("listitem")).to_have_count(1)
+        bob.get_by_label("Say something").fill("second")
+        bob.keyboard.press("Enter")
+        for page in pages:
+            expect(page.get_by_role("listitem")).to_have_count(2)
+            expect(page.get_by_role("listitem").first).to_contain_text("second")
+            page.context.close()
 
 
 def test_who_has_no_name_neither_listens_nor_speaks(chat: int) -> None:
