@@ -123,7 +123,8 @@ class RecoveringClient(Client):
 
     Args:
         random: Where it takes from how long it stays at a node.
-        complain: Told when something cannot be had any more.
+        complain: Told of errors, and when something cannot be had any more that is kept.
+        keeps: Whether everything is.
         recovered: Told how many messages were.
     """
 
@@ -139,6 +140,7 @@ class RecoveringClient(Client):
         *,
         random: Random,
         complain: Callable[[str], None],
+        keeps: bool,
         recovered: Callable[[int], None],
     ) -> None:
         super().__init__(name, ports, channels, cookie, note)
@@ -148,6 +150,7 @@ class RecoveringClient(Client):
         self._hearing: Hearing | None = None
         self._stays = False
         self._complain = complain
+        self._keeps = keeps
         self._recovered = recovered
 
     def stay(self) -> None:
@@ -211,7 +214,7 @@ class RecoveringClient(Client):
         assert isinstance(epoch, str)
         assert isinstance(offset, int)
         assert isinstance(replay, int)
-        if place.epoch and not frame.get("recovered"):
+        if place.epoch and self._keeps and not frame.get("recovered"):
             self._complain(f"{self.name} cannot go on at {place.epoch} {place.offset}: {json.dumps(frame)}")
         self._recovered(replay)
         place.epoch, place.offset, place.is_asked = epoch, offset - replay, False

@@ -98,6 +98,11 @@ def single(folder: Path, nodes: int) -> Single:
     return Single(folder, nodes)
 
 
+def forgetful(folder: Path, nodes: int) -> Single:
+    """One server that is empty when it is started again."""
+    return Single(folder, nodes, keeps=False)
+
+
 def proxied(folder: Path, nodes: int) -> Single:
     """One server, reached through proxies."""
     return Single(folder, nodes, proxied=True)
@@ -343,6 +348,7 @@ async def stop_node(world: World) -> None:
 
 FAULTS: tuple[Fault, ...] = (
     Fault("redis-killed", "kill -9 and restart of Redis", kill_redis, single),
+    Fault("redis-emptied", "kill -9 of Redis, which comes back empty", kill_redis, forgetful),
     Fault("redis-stopped", "Redis frozen by SIGSTOP", stop_redis, single),
     Fault("clients-paused", "Redis frozen by CLIENT PAUSE", pause_clients, single),
     Fault("half-open", "a node's connections half-open", half_open, proxied, hold=15.0),

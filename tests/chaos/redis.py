@@ -23,10 +23,11 @@ class Topology(ABC):
     """What carries publications between the nodes.
 
     Attributes:
-        replicas: How many must have what is published on streams; so nothing that was acknowledged is lost.
+        replicas: How many must have what is published on streams, so that nothing that was acknowledged is
+            lost; None where it may be.
     """
 
-    replicas = 0
+    replicas: int | None = 0
 
     @abstractmethod
     async def start(self) -> None:
@@ -58,12 +59,16 @@ class Single(Topology):
         folder: Its working folder.
         nodes: How many nodes there are.
         proxied: Whether they go through proxies.
+        keeps: Whether it keeps what it acknowledged when it is killed.
         password: What it asks for.
     """
 
-    def __init__(self, folder: Path, nodes: int, *, proxied: bool = False, password: str = "") -> None:
+    def __init__(
+        self, folder: Path, nodes: int, *, proxied: bool = False, password: str = "", keeps: bool = True
+    ) -> None:
         folder.mkdir(parents=True)
-        self.server = RedisServer(folder, password=password, options=LASTING)
+        self.replicas = 0 if keeps else None
+        self.server = RedisServer(folder, password=password, options=LASTING if keeps else ())
         self.proxies = [Proxy(self.server.port) for _ in range(nodes if proxied else 0)]
         self._password = password
 

@@ -90,7 +90,8 @@ class World:
         self.tempo = tempo
         self.random = Random(seed)
         login = Login.make()
-        replicas = f"replicas {topology.replicas}"
+        keeps = topology.replicas is not None
+        replicas = f"replicas {topology.replicas if keeps else 'off'}"
         options = (
             f"canary {tempo.canary:g}s\n\t\t\tpublish_timeout {tempo.publish_timeout:g}s\n\t\t\t{replicas}"
         )
@@ -102,7 +103,7 @@ class World:
         ports = {node.name: node.port for node in self.nodes}
         self.channels = [f"room-{number}" for number in range(size.channels)]
         streams = [f"{STREAMS}{number}" for number in range(size.streams)]
-        self.history.streams = frozenset(streams)
+        self.history.streams = frozenset(streams if keeps else ())
         channels = [*self.channels, *streams]
         self._authors = [
             Author(
@@ -136,6 +137,7 @@ class World:
                 self.history.hearings.append,
                 random=Random(f"{seed}/{number}"),
                 complain=self.history.complaints.append,
+                keeps=keeps,
                 recovered=self._recovered,
             )
             for number in range(size.nodes)
