@@ -71,8 +71,22 @@ def test_it_begins_where_the_stream_stands_when_the_subscription_is_confirmed() 
     keeper.live(5, 6)
     assert (keeper.reads, keeper.done, keeper.follower.settled) == ([None], [], False)
     keeper.follower.turned(page(5, more=True))
-    assert (keeper.done, keeper.follower.position) == (["settled", "e6"], place(6))
+    assert (keeper.done, keeper.follower.position) == (["settled", "e5", "e6"], place(6))
     assert keeper.reads == [None]
+
+
+def test_what_came_before_it_knew_where_it_is_came_for_those_who_listen() -> None:
+    keeper = Keeper()
+    keeper.follower.confirmed()
+    keeper.live(5)
+    keeper.follower.turned(page(7))
+    keeper.live(6, 7, 8)
+    assert (keeper.done, keeper.reads) == (["settled", "e5", "e6", "e7", "e8"], [None])
+    other = Keeper()
+    other.follower.confirmed()
+    other.live(3, epoch="of before")
+    other.follower.turned(page(7))
+    assert (other.done, other.follower.position, other.reads) == (["settled"], place(7), [None, place(7)])
 
 
 def test_the_next_one_is_delivered_and_one_that_was_is_not() -> None:
@@ -193,6 +207,9 @@ def test_whatever_happens_everything_is_delivered_once_and_in_order(steps: list[
     follower, stream = keeper.follower, 0
     coming: list[int] = []  # on their way over the subscription
     subscribed = False
+    promised: list[
+        int
+    ] = []  # what came before the place was known, since the subscription that it is known for
     answers: list[Page] = []  # on their way back; read already
     asked = 0
 
@@ -211,10 +228,14 @@ def test_whatever_happens_everything_is_delivered_once_and_in_order(steps: list[
                 if subscribed:
                     coming.append(stream)
             case "hear" if coming:
+                if not follower.settled:
+                    promised.append(coming[0])
                 follower.live(one(coming.pop(0)))
             case "break" if subscribed:
                 subscribed = False
                 coming.clear()
+                if not follower.settled:
+                    promised.clear()
                 follower.interrupted(0.0)
             case "subscribe" if not subscribed:
                 subscribed = True
@@ -226,5 +247,6 @@ def test_whatever_happens_everything_is_delivered_once_and_in_order(steps: list[
     assert follower.position is not None
     heard = [int(word[1:]) for word in keeper.done if word != "settled"]
     assert heard == list(range(heard[0], stream + 1)) if heard else follower.position.offset == stream
+    assert set(promised) <= set(heard)
     assert keeper.done.count("settled") == 1
     assert follower.position == place(stream)

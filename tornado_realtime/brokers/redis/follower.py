@@ -55,7 +55,8 @@ class Follower:
 
     What comes live is delivered if it is the next one. If it is not, or the subscription was interrupted,
     live publications wait, the stream is read from the last delivery on, and what was missed is delivered
-    before them. A subscription begins with where the stream stands once it is confirmed.
+    before them. A subscription begins with where the stream stands once it is confirmed, or with what came
+    live before that was known.
 
     Args:
         channel: Its name.
@@ -121,7 +122,7 @@ class Follower:
         """The stream was read."""
         self._reading = False
         if self.position is None:
-            self.position = page.position
+            self.position = self._start(page.position)
             self._keeper.settled(self)
         elif self._catch_up(self.position, page):
             self._ask()
@@ -135,6 +136,13 @@ class Follower:
             self._ask()
         elif self.hears:
             self.deaf_since = None
+
+    def _start(self, read: Position) -> Position:
+        """Behind what the first delivery is: what came live before the stream was read was not missed."""
+        first = self._held[0].position if self._held else None
+        if first is None or first.epoch != read.epoch:
+            return read
+        return Position(read.epoch, min(read.offset, first.offset - 1))
 
     def _catch_up(self, known: Position, page: Page) -> bool:
         """Deliver what was read; whether there is more."""
