@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tools.browser import CHECKOUT, PACKAGE, PARTS, SOURCES, stale
 from tools.node import command
@@ -16,6 +19,9 @@ MOST_BYTES = 5000
 """Of what browsers load: minified, and compressed by gzip."""
 FILES = {"LICENSE", "README.md", "package.json", "realtime.d.ts", "realtime.js", "realtime.min.js"}
 TSC = Path(sys.prefix) / "node_modules" / "typescript" / "bin" / "tsc"
+PAGES = [CHECKOUT / name for name in ("README.md", "docs/realtime-js.md", "docs/sse.md")] + [
+    PACKAGE / "README.md"
+]
 EXPORTS = "import * as module from {url!r}; console.log(JSON.stringify(Object.keys(module)))"
 
 
@@ -56,6 +62,20 @@ def test_the_types_are_those_of_the_module() -> None:
     run(
         *command("node", str(TSC), *options, "--module", "nodenext", "--moduleDetection", "force", str(check))
     )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_the_pages_show_is_javascript(page: Path) -> None:
+    for block in re.findall(
+        r"^```js\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        done = subprocess.run(
+            command("node", "--input-type=module", "--check", "-"),
+            input=block,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr + block
 
 
 def test_the_npm_package_has_what_it_names(tmp_path: Path) -> None:
