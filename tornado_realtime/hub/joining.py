@@ -228,7 +228,7 @@ class Joining:
         since = join.command.since
         # Its acknowledgement needs room, too.
         limit = 0 if since is None else self._limits.outbox_frames - 1
-        return Question(join.channel, newest(since, limit), limit)
+        return Question(join.channel, newest(since, limit), limit, size_bytes=self._limits.outbox_bytes)
 
     def _read(self, join: _Join) -> None:
         join.tries += 1

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
-from tornado_realtime.publication import Last
+from tornado_realtime.publication import History, Last
 
 if TYPE_CHECKING:
     from tornado_realtime.brokers.base import Broker
-    from tornado_realtime.publication import History, Position
+    from tornado_realtime.publication import Position, Publication
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +22,18 @@ MOST_READS = 64
 
 
 class Question(NamedTuple):
-    """What Broker.history is asked."""
+    """What Broker.history is asked.
+
+    Attributes:
+        size_bytes: Of messages that are wanted, where one answer of the broker holds less; of the newest few
+            perhaps fewer, but the newest. 0 for one answer as it comes.
+    """
 
     channel: str
     since: Position | Last | None
     limit: int
     reverse: bool = False
+    size_bytes: int = 0
 
 
 def newest(since: Position | Last | None, limit: int) -> Position | Last | None:
@@ -95,14 +101,39 @@ class Reads:
         self._go_on()
 
     async def _read(self, question: Question) -> None:
-        channel, since, limit, reverse = question
         found: History | BrokerError
         try:
-            found = await self._broker.history(channel, since, limit, reverse=reverse)
+            found = await (self._whole(question) if question.size_bytes else self._page(question))
         except BrokerError as error:
             found = error
         except Exception:
-            logger.exception("the history of %r could not be read", channel)
+            logger.exception("the history of %r could not be read", question.channel)
             found = BrokerUnavailableError("internal error")
         for waiter in self._waiters.pop(question, ()):
             waiter(found)
+
+    async def _page(self, question: Question) -> History:
+        channel, since, limit, reverse, _ = question
+        return await self._broker.history(channel, since, limit, reverse=reverse)
+
+    async def _whole(self, question: Question) -> History:
+        """Page after page, from the place that is asked for; or back from the newest, which must be there."""
+        since, limit = question.since, question.limit
+        is_newest = isinstance(since, Last)
+        if isinstance(since, Last):
+            limit = min(limit, since.count)
+        first = page = await self._page(question._replace(reverse=is_newest))
+        items = list(page.items)
+        while page.more and page.items and len(items) < limit and _size(items) < question.size_bytes:
+            place = items[-1].position
+            page = await self._page(Question(question.channel, place, limit - len(items), is_newest))
+            if not page.recovered or page.position.epoch != first.position.epoch:
+                return History(page.position, recovered=False)
+            items += page.items
+        if is_newest:
+            return History(first.position, tuple(reversed(items)))
+        return History(page.position, tuple(items), page.recovered, page.more)
+
+
+def _size(items: list[Publication]) -> int:
+    return sum(len(item.data) for item in items)

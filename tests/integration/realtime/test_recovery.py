@@ -98,6 +98,31 @@ def test_all_wires_meet_on_one_stream_and_each_sees_its_own(
     run(main())
 
 
+def test_more_than_the_broker_says_at_once_comes_whole(driver: dict[str, Any], log: str) -> None:
+    """Redis answers in pages of a quarter MiB; a client gets as much as an empty outbox has room for."""
+
+    async def main() -> None:
+        async with serving(instance(driver)) as world:
+            client = await open_v1(world)
+            start = place(await client.ask("subscribe", channel=log))
+            await client.ask("unsubscribe", channel=log)
+            messages = [f"{n} " + "x" * 20_000 for n in range(1, 61)]
+            await publish(world, log, *messages)
+            expected = list(enumerate(messages, 1))
+            # All but the first ten are below a MiB, and the newest ten below a page.
+            for since, first in ((start | {"offset": 10}, 10), ({"last": 45}, 15), ({"last": 10}, 50)):
+                back = await client.ask("subscribe", channel=log, since=since)
+                assert (back["recovered"], back["offset"]) == (True, 60)
+                assert await hear(client, back["replay"]) == expected[first:]
+            # Of more than there is room for, the newest.
+            back = await client.ask("subscribe", channel=log, since={"last": 60})
+            assert 40 < back["replay"] < 60
+            assert await hear(client, back["replay"]) == expected[-back["replay"] :]
+            await quiet(client)
+
+    run(main())
+
+
 def test_who_comes_back_gets_what_it_missed_while_others_publish(driver: dict[str, Any], log: str) -> None:
     async def main() -> None:
         async with serving(instance(driver, send_queue=[1000, "1MiB"])) as world:
