@@ -136,6 +136,9 @@ class Channel:
             return ([], True) if self.position is not None else ([Missed(self.name)], False)
         if kind == "skipped" and self.position is not None:
             return [], not self._moved_to(frame["offset"])
+        if kind == "epoch":
+            self.position = Position(frame["epoch"], frame["offset"])
+            return [], False
         if kind == "unsubscribed":
             self.is_live = False
             return [], frame.get("code", 0) >= _RESUBSCRIBE

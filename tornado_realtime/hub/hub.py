@@ -120,6 +120,7 @@ class Hub:
         known = tuple(name for name, there_is in features.items() if there_is)
         self._talk = Talk(self, self._heart, limits, self._counters, renew, sessions.of, known)
         self._recovery = Recovery(broker, self._fanout, limits, self._gate, self._talk, self)
+        self._held = self._recovery.held
         self.posts = Posts(self, self._talk.find, sessions, self.nodes)
         self.directory = Directory(self, self.nodes, broker.node_id)
         self.presence = Presence(
@@ -241,7 +242,7 @@ class Hub:
             self._fanout.deliver(publication)
         else:
             self._fanout.deliver_except(publication, self._talk.find(publication.exclude))
-        if self._recovery.is_holding:
+        if self._held:
             self._recovery.delivered(publication)
 
     def told(self, message: bytes) -> None:

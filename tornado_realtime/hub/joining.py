@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +17,7 @@ from tornado_realtime.connection import Phase
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 from tornado_realtime.hub.held import Held
 from tornado_realtime.hub.reads import Question, newest
+from tornado_realtime.hub.replays import Replays
 from tornado_realtime.publication import History, Last
 from tornado_realtime.wire.base import Start
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tornado_realtime.hub.reads import Reads
     from tornado_realtime.members import Listing
     from tornado_realtime.publication import Position, Publication
-    from tornado_realtime.wire.base import Wire
     from tornado_realtime.wire.commands import Subscribe
     from tornado_realtime.wire.frames import Batch
 
@@ -40,8 +40,6 @@ SLICE_SIZE = 128
 LOOK = 0.05
 # How often a read is repeated that does not meet what came live.
 MOST_TRIES = 5
-# Bytes of encoded publications that are kept for the next client that missed the same.
-SHARED_BYTES = 4 * 1024 * 1024
 # An acknowledgement is not longer: a channel's name may be escaped to six times its length.
 ACK_BYTES = 2048
 
@@ -141,7 +139,7 @@ class Joining:
         self._ready: deque[tuple[_Join, History | BrokerError | None]] = deque()
         self._is_serving = False
         self._timer: asyncio.TimerHandle | None = None
-        self._replays = _Replays(fanout)
+        self._replays = Replays(fanout)
 
     def close(self) -> None:
         """Let nobody in any more."""
@@ -452,34 +450,3 @@ class Joining:
                 self._come(join, None)
         if behind:
             self._behind[channel] = behind
-
-
-class _Replays:
-    """Encodes what was missed, once for all who missed the same.
-
-    Args:
-        fanout: Encodes.
-    """
-
-    def __init__(self, fanout: Fanout) -> None:
-        self._fanout = fanout
-        self._kept: OrderedDict[tuple[Wire, str, Position | None, Position | None, int], list[Batch]]
-        self._kept = OrderedDict()
-        self._size_bytes = 0
-
-    def of(self, channel: str, wire: Wire, items: list[Publication] | tuple[Publication, ...]) -> list[Batch]:
-        """Publications that follow one another in one stream, as subscribers of one wire get them."""
-        key = (wire, channel, items[0].position, items[-1].position, len(items))
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-            return found
-        made = self._kept[key] = self._fanout.encoded(channel, wire, items)
-        self._size_bytes += _size(made)
-        while self._size_bytes > SHARED_BYTES:
-            self._size_bytes -= _size(self._kept.popitem(last=False)[1])
-        return made
-
-
-def _size(batches: list[Batch]) -> int:
-    return sum(len(batch.data) for batch in batches)

@@ -56,6 +56,9 @@ class Recovery:
         gate: Is told when a client that was not answered at once is.
         talk: Tells clients what went wrong.
         host: The hub.
+
+    Attributes:
+        held: Channels that somebody is still joining; while there are any, ``delivered`` has to be called.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Recovery:
         self._joining = Joining(self, broker, fanout, self._reads, self._pace, limits)
         self._histories = Histories(self, broker.traits, self._reads, self._pace, limits)
         self._host = host
+        self.held = self._joining.held
 
     async def close(self) -> None:
         """Let nobody in any more, and read nothing."""
@@ -89,11 +93,6 @@ class Recovery:
     def read(self, connection: Connection, command: ReadHistory) -> bool:
         """Answer a client, or begin to; see gate.Steps."""
         return self._histories.read(connection, command)
-
-    @property
-    def is_holding(self) -> bool:
-        """Whether ``delivered`` has to be called."""
-        return bool(self._joining.held)
 
     def delivered(self, publication: Publication) -> None:
         """Something came live, and was given to the fan-out."""

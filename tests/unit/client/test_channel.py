@@ -109,6 +109,13 @@ def test_what_is_not_this_clients_moves_the_position_too() -> None:
     ]
 
 
+def test_a_stream_may_go_on_in_another_epoch() -> None:
+    channel = confirmed(4)
+    turned = {"type": "epoch", "channel": "news", "epoch": "f", "offset": 0}
+    (event,) = taken(channel, turned, message("b", 1))
+    assert event == Message("news", "b", position=Position("f", 1))
+
+
 @pytest.mark.parametrize("offset", [0, 3, 4, 6, 99])
 @pytest.mark.parametrize("kind", ["message", "skipped"])
 def test_another_offset_than_the_next_one_is_no_message_but_a_gap(kind: str, offset: int) -> None:

@@ -15,6 +15,7 @@ from tornado_realtime.channels import parse_pattern
 from tornado_realtime.connection import Connection, Limits, Phase
 from tornado_realtime.errors import BrokerUnavailableError
 from tornado_realtime.hub import Hub, joining
+from tornado_realtime.hub import replays as replays_of
 from tornado_realtime.hub.fanout import Job
 from tornado_realtime.publication import Position, Publication
 from tornado_realtime.traits import Retention, Traits, TraitsTable
@@ -315,7 +316,7 @@ def test_equal_replays_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_shared_replays_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "SHARED_BYTES", 200)
+    monkeypatch.setattr(replays_of, "SHARED_BYTES", 200)
 
     async def test(world: World) -> None:
         world.publish(10)
@@ -546,6 +547,36 @@ def test_equal_reads_are_one_and_everybody_gets_its_own_answer() -> None:
         for number, client in enumerate(clients):
             assert client.replies(number)[0]["replay"] == 3
             assert client.offsets == [3, 4, 5, 6, 7]
+
+    far(test)
+
+
+def test_a_storm_is_served_in_slices_while_publications_go_on() -> None:
+    async def test(world: World) -> None:
+        world.publish(5)
+        broker, size = world.far, 5 * joining.SLICE_SIZE
+        epoch = broker._streams.position("log").epoch
+        clients = [world.client() for _ in range(size)]
+        for client in clients:
+            client.say("subscribe", since={"epoch": epoch, "offset": 2})
+        await turns()
+        broker.hear()
+        reading = asyncio.create_task(broker.answer())
+        served = 0
+        while served < size:
+            await asyncio.sleep(0)
+            now = sum(bool(client.ear().acks) for client in clients)
+            assert now - served <= joining.SLICE_SIZE
+            if now != served:
+                world.publish()
+                broker.hear()
+            served = now
+        await reading
+        await world.settle()
+        assert all(client.offsets == [*range(3, world.count + 1)] for client in clients)
+        assert world.count == 10
+        # What came meanwhile was held once for all, and is not any more.
+        assert world.is_clean()
 
     far(test)
 
