@@ -11,7 +11,7 @@ import pytest
 
 from tests.abuse.attack import PATIENCE, dial, dialled, say, send, statuses
 from tests.abuse.victim import Victim, many
-from tests.support.lane_requests import LAST, UPGRADE, publish, upgrade
+from tests.support.lane_requests import LAST, UPGRADE, publish, publish_json, upgrade
 from tests.unit.wire.client_frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, client_frame
 
 REFUSED: dict[str, tuple[bytes, int]] = {
@@ -83,12 +83,12 @@ NOT_UNDERSTOOD = (
 
 
 @contextmanager
-def clients(victim: Victim, size: int, *, tls: bool = False) -> Iterator[list[socket.socket]]:
+def clients(victim: Victim, size: int, *fields: str, tls: bool = False) -> Iterator[list[socket.socket]]:
     """WebSocket clients, their handshakes done."""
     with ExitStack() as stack:
         found = [stack.enter_context(dial(victim, tls=tls)) for _ in range(size)]
         for sock in found:
-            send(sock, UPGRADE)
+            send(sock, upgrade(*fields))
             assert read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
         yield found
 
@@ -158,6 +158,28 @@ def test_long_messages_on_v1(victim: Victim) -> None:
             assert b'"type":"error"' in read_until(sock, b'{"type":"pong","id":%d}' % number), message[:60]
         assert send(sock, client_frame(b"x" * (V1_BYTES + 1)))
         read_until(sock, (1009).to_bytes(2))
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["deaf", "greedy"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        b'{"action":"history","channel":"hoard","limit":250}',
+        b'{"action":"subscribe","channel":"hoard","since":{"last":250}}',
+        b'{"action":"subscribe","channel":"hoard","since":{"last":9}},{"action":"unsubscribe","channel":"hoard"}',
+    ],
+    ids=["history", "replay", "come and go"],
+)
+def test_who_asks_for_the_past_again_and_again(victim: Victim, question: bytes, reads: bool) -> None:
+    """Long answers are paced: nobody waits for them, and nothing piles up for who does not take them."""
+    batch = b",".join(b'{"channel":"hoard","message":"%b"}' % (b"x" * 2000) for _ in range(250))
+    assert b"202" in say(victim, publish_json("Connection: close", body=b'{"batch":[%b]}' % batch))
+    frames = b"".join(client_frame(b"{%b}" % part) for part in question[1:-1].split(b"},{"))
+    with victim.unharmed(), clients(victim, 3, "Sec-WebSocket-Protocol: realtime.v1.json") as sockets:
+        for sock in sockets:
+            send(sock, frames * 300)
+        for sock in sockets if reads else ():
+            read_until(sock, b"too many messages")
 
 
 @pytest.mark.parametrize("piece", [b"", b"x"], ids=["empty", "one byte"])

@@ -46,6 +46,9 @@ CADDYFILE = """
 			jwt {{
 				secret "{jwt}"
 			}}
+			channel hoard {{
+				history 250 1h
+			}}
 		}}
 	}}
 	handle /up/* {{

@@ -58,6 +58,8 @@ class Histories:
         if self._traits.of(command.channel).retention is None:
             self._host.failed(connection, command, codes.NOT_AVAILABLE)
             return True
+        if not self._pace.may_ask(connection):
+            return self._defer(connection, command)
         found: History | BrokerError | None
         try:
             found = self._reads.at_once(_question(command))
@@ -77,10 +79,15 @@ class Histories:
             frame = V1.history(command, found, self._size_bytes)
             if not self._pace.has_room(connection, 1, len(frame)):
                 # Read again then, rather than keep so much for a client that takes nothing.
-                self._pace.wait(connection, partial(self._read_again, connection, command))
-                return False
+                return self._defer(connection, command)
             connection.send(frame)
+            self._pace.served(connection, len(frame))
         return True
+
+    def _defer(self, connection: Connection, command: ReadHistory) -> bool:
+        """Answer when the client may have more; not now."""
+        self._pace.wait(connection, partial(self._read_again, connection, command))
+        return False
 
     def _read_again(self, connection: Connection, command: ReadHistory) -> None:
         if self.read(connection, command):

@@ -186,6 +186,8 @@ class Joining:
             join: Whose.
             found: What was read; None to look what is known at once.
         """
+        if join.command.since is not None and not self._pace.may_ask(join.connection):
+            return self._defer(join)
         try:
             history = self._known(join) if found is None else found
         except BrokerError as error:
@@ -245,13 +247,14 @@ class Joining:
         self._is_serving = False
         for _ in range(min(SLICE_SIZE, len(self._ready))):
             join, found = self._ready.popleft()
-            if not join.is_over:
-                self._serve_one(join, found)
+            self._serve_one(join, found)
         if self._ready and not self._is_serving:
             self._is_serving = True
             self._loop.call_soon(self._serve)
 
     def _serve_one(self, join: _Join, found: History | BrokerError | None) -> None:
+        if join.is_over:
+            return
         try:
             if join.position is not None:
                 self._catch_up(join, join.position)
@@ -288,9 +291,7 @@ class Joining:
         frames = 1 + sum(len(batch.ends) for batch in batches)
         size_bytes = ACK_BYTES + sum(len(batch.data) for batch in batches)
         if not self._pace.has_room(connection, frames, size_bytes):
-            self._keep(join)
-            self._pace.wait(connection, partial(self._come, join, None))
-            return False
+            return self._defer(join)
         was_live = self._fanout.has(connection, join.channel)
         if was_live and command.since is None:
             self._fanout.hurry(connection, join.channel)
@@ -303,6 +304,7 @@ class Joining:
         if connection.phase is not Phase.OPEN:
             self._lose(join)
             return True
+        self._pace.served(connection, size_bytes - ACK_BYTES)
         if was_live:
             self._fanout.suspend(connection, join.channel)
         if self._is_behind(join, start.position):
@@ -310,6 +312,12 @@ class Joining:
         else:
             self._enter(join, start.position.epoch, live)
         return True
+
+    def _defer(self, join: _Join) -> bool:
+        """Answer when the client may have more; not now."""
+        self._keep(join)
+        self._pace.wait(join.connection, partial(self._serve_one, join, None))
+        return False
 
     def _replay(self, join: _Join, history: History) -> tuple[Start, list[Batch]]:
         """What the client is told, and what it missed; nothing of it if it is too much."""

@@ -357,6 +357,35 @@ def test_many_replays_at_once_wait_for_one_another() -> None:
     near(test, Limits(outbox_frames=8))
 
 
+def test_a_client_gets_one_long_answer_in_a_turn() -> None:
+    """Hundreds of questions come in one read; others wait no longer for that."""
+
+    async def test(world: World) -> None:
+        for _ in range(20):
+            world.broker.publish_now(Publication("log", b'"%b"' % (b"x" * 1000)))
+        greedy, other = world.client(), world.client()
+        epoch = world.broker._streams.position("log").epoch
+        for number in range(10):
+            greedy.say("history", id=number)
+            greedy.say("subscribe", "log 2", id=100 + number, since={"epoch": epoch, "offset": 0})
+            greedy.say("subscribe", id=200 + number, since={"epoch": epoch, "offset": 0})
+            other.say("ping", id=number)
+        assert len(other.said) == 11
+        long = 0
+        while not greedy.replies(209):
+            now = len([m for m in greedy.said if m["type"] == "history" or m.get("replay")])
+            assert now - long <= 1
+            long = now
+            await asyncio.sleep(0)
+        await world.settle()
+        # Of one channel, in the order of the questions.
+        answered = [m["id"] for m in greedy.said if "id" in m and m["channel"] == "log"]
+        assert answered == [number for n in range(10) for number in (n, 200 + n)]
+        assert greedy.phase is Phase.OPEN
+
+    near(test)
+
+
 @pytest.mark.parametrize("leave", ["unsubscribe", "close", "abort"])
 def test_who_waits_for_room_may_leave(leave: str) -> None:
     async def test(world: World) -> None:
