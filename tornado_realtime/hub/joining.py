@@ -281,7 +281,12 @@ class Joining:
             return None
         if heard.offset < position.offset or held is None:
             return [] if heard.offset <= position.offset else None
-        return held.after(position, join.since)
+        rest = held.after(position, join.since)
+        if rest is None or heard == position:
+            return rest
+        # What is held may have begun only after the read that this client shares.
+        newest = next((each.position for each in reversed(rest) if each.position is not None), None)
+        return rest if newest == heard else None
 
     def _answer(self, join: _Join, history: History, rest: list[Publication]) -> bool:
         connection, wire, command = join.connection, join.connection.wire, join.command

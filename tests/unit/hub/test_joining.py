@@ -647,6 +647,29 @@ def test_an_older_read_does_not_speak_for_who_knows_more() -> None:
     far(test)
 
 
+def test_a_read_outlives_those_who_asked_and_is_not_taken_for_the_newest() -> None:
+    async def test(world: World) -> None:
+        broker, early, late = world.far, world.client(), world.client()
+        world.client().say("subscribe")  # so that the node hears all the time
+        await turns()
+        broker.hear()
+        await broker.answer()
+        early.say("subscribe", since={"last": 5})
+        await turns()
+        broker.look()
+        early.abort()
+        world.publish()
+        broker.hear()
+        late.say("subscribe", since={"last": 5})
+        await turns()
+        await broker.answer()
+        assert late.ear().acks == []
+        await broker.answer()
+        assert late.offsets == [1]
+
+    far(test)
+
+
 def test_a_broker_that_is_away_is_told_and_leaves_the_client_as_it_was() -> None:
     async def test(world: World) -> None:
         broker, client = world.far, world.client()
