@@ -199,10 +199,12 @@ export class LogView {
    * @returns {boolean} false if it is there already
    */
   add({ channel, payload, key, time, from, offset }) {
-    const name = `${channel} ${key}`;
-    if (offset !== undefined && this.#keys.has(name)) return false;
-    this.#keys.add(name);
     const item = element('li', `message ${hueClass(channel)}`);
+    if (offset !== undefined) {
+      item.dataset.key = `${channel} ${key}`;
+      if (this.#keys.has(item.dataset.key)) return false;
+      this.#keys.add(item.dataset.key);
+    }
     const at = new Date(time);
     const clock = element('time', 'time', at.toLocaleTimeString([], { hour12: false }));
     clock.dateTime = at.toISOString();
@@ -232,7 +234,10 @@ export class LogView {
     item.dataset.time = time;
     const list = byId('messages');
     list.insertBefore(item, [...list.children].find((other) => Number(other.dataset.time) <= time) ?? null);
-    while (list.children.length > MAX_MESSAGES) list.lastChild.remove();
+    while (list.children.length > MAX_MESSAGES) {
+      this.#keys.delete(list.lastChild.dataset.key);
+      list.lastChild.remove();
+    }
   }
 
   #count(total) {
