@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
+import stat
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 
 from tornado_realtime.cli.access import access_arguments, client_of, explained, url_of
 from tornado_realtime.cli.shown import Lines, harmless, has_colours, json_line
@@ -57,11 +60,29 @@ async def _listen(arguments: Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, listening.cancel)
+    _end_with_reader(loop, listening.cancel)
     try:
         async with client_of(arguments, _StateLine(url_of(arguments))) as client:
             await _print(client, arguments)
     except asyncio.CancelledError:
         return
+
+
+def _end_with_reader(loop: asyncio.AbstractEventLoop, end: Callable[[], object]) -> None:
+    """Call ``end`` when whoever reads our pipe has seen enough: a quiet channel would not let us know."""
+    try:
+        out = sys.stdout.fileno()
+        is_pipe = stat.S_ISFIFO(os.fstat(out).st_mode)
+    except OSError:
+        return
+
+    def ended() -> None:
+        loop.remove_reader(out)
+        end()
+
+    if is_pipe:
+        # There is nothing to be read on this end, so only an error makes it "readable".
+        loop.add_reader(out, ended)
 
 
 async def _print(client: Client, arguments: Namespace) -> None:
