@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -323,3 +324,26 @@ def test_what_too_few_replicas_have_is_not_acknowledged(tmp_path: Path) -> None:
 def _folder(parent: Path, name: str) -> Path:
     (parent / name).mkdir()
     return parent / name
+
+
+def test_streams_that_may_not_be_read_are_told_once_and_wait(
+    make_redis: MakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = make_redis()
+    server.start()
+
+    async def scenario() -> None:
+        async with world(server, KEPT) as it:
+            it.node.subscribe("news")
+            await settled(it.node, "news")
+            await it.redis.execute_command("ACL", "SETUSER", "default", "-xlen")  # type: ignore[no-untyped-call]
+            await it.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+            await eventually(lambda: "streams cannot be read" in caplog.text)
+            await it.redis.execute_command("ACL", "SETUSER", "default", "+xlen")  # type: ignore[no-untyped-call]
+            await publish(it.other, "news", "1", "2")
+            await it.sink.wait_for(2)
+            assert it.sink.data == [b"1", b"2"]
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+    assert caplog.text.count("streams cannot be read") == 1

@@ -363,3 +363,54 @@ def test_an_answer_is_bounded_in_bytes(shared_redis: RedisServer) -> None:
         assert offsets(found) == list(range(1, len(found.items) + 1))
 
     run(scenario(), broker)
+
+
+def test_rights_that_are_missing_in_the_middle_of_a_step_leave_no_half_of_it(make_redis: MakeServer) -> None:
+    server = make_redis()
+    server.start()
+    commands = ["hmget", "hset", "del", "time", "xadd", "xlen", "xrange", "xtrim", "pexpire", "get", "set"]
+
+    async def scenario() -> None:
+        client = Redis.from_url(server.address)
+
+        async def set_rights(*rights: str) -> None:
+            await client.execute_command("ACL", "SETUSER", "default", *rights)  # type: ignore[no-untyped-call]
+
+        sink = Collector()
+        await broker.start(sink)
+        broker.subscribe("news")
+        await settled(broker, "news")
+        accepted: list[str] = []
+
+        async def attempt(text: str) -> bool:
+            try:
+                taken = await broker.publish(Publication("news", text.encode()), f"a:{text}")
+            except BrokerUnavailableError as error:
+                assert error.outcome == "rejected"
+                return False
+            accepted.append(text)
+            assert taken.position is not None
+            assert taken.position.offset == len(accepted)
+            return True
+
+        for command in commands:
+            await set_rights(f"-{command}")
+            await attempt(f"without {command}")
+            await set_rights(f"+{command}")
+            assert await attempt(f"with {command}")
+        for command in ("xdel", "xlen", "xsetid"):  # which undo it
+            await set_rights(f"-{command}", "resetchannels", "&realtime:*")
+            assert not await attempt(f"undone without {command}")
+            await set_rights(f"+{command}", "allchannels")
+            await eventually(lambda: broker.health.ready)
+            assert await attempt(f"again with {command}")
+        await sink.wait_for(len(accepted))
+        assert sink.data == [text.encode() for text in accepted]
+        assert sink.gaps == []
+        found = await broker.history("news", None, 100)
+        assert texts(found) == accepted[-len(found.items) :]
+        assert found.position.offset == len(accepted)
+        await client.aclose()
+
+    broker = RedisBroker(server.address, traits=table(), timing=BRISK)
+    run(scenario(), broker)

@@ -362,6 +362,8 @@ def test_an_ear_hears_of_its_subscription_and_publications_wait_until_it_is_sett
             world.subscriber.follow(topic, ear)  # Redis was not told
             assert ear.told == ["confirmed", "confirmed"]
         assert ear.told[-1] == "interrupted"
+        assert world.subscriber.hears(topic)  # it reads what it misses
+        assert not world.subscriber.hears(topic_of("news"))
 
     asyncio.run(scenario())
 

@@ -193,7 +193,7 @@ class RedisBroker(Broker):
 
     @property
     def health(self) -> Health:
-        """Ready while both connections are there, every channel is subscribed, and probes come back."""
+        """Ready while all connections are there, every channel is subscribed, and probes come back."""
         if self._sink is None:
             return Health(False, "not started, or closed")
         trouble = self._carrier.trouble

@@ -91,6 +91,7 @@ class Streams:
         self._failed: list[_Ear] = []  # those that could not
         self._reads: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
+        self._is_said = False  # that they could not
         self._waiting = 0  # for an answer
         self._lost: dict[str, float] = {}  # channels on which something was missed, and since when
         self._telling: asyncio.TimerHandle | None = None
@@ -195,16 +196,20 @@ class Streams:
         try:
             page = await self._turn(ear.channel, ask)
         except BrokerUnavailableError as error:
-            self._failed.append(ear)
-            self._fail(error)
+            self._fail(ear, error)
             return
+        self._is_said = False
         if self._ears.get(ear.channel) is ear:
             self._counters.publications_repaired += len(page.items)
             ear.turned(page)
 
-    def _fail(self, error: BrokerUnavailableError) -> None:
+    def _fail(self, ear: _Ear, error: BrokerUnavailableError) -> None:
+        self._failed.append(ear)
+        is_away = not self._carrier.shard(stream_topic(ear.channel)).reader.online  # others say that
+        if not self._is_said and not is_away:
+            self._is_said = True
+            logger.warning("streams cannot be read, and wait: %s", error.reason)
         if self._again is None:
-            logger.info("streams cannot be read now: %s", error.reason)
             self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._retry)
 
     def _retry(self) -> None:

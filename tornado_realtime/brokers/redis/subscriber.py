@@ -125,9 +125,11 @@ class Subscriber:
 
     def hears(self, topic: bytes) -> bool:
         """False if a message on ``topic`` sent now would miss subscribers that are here already."""
-        if topic in self._held or not (topic in self._confirmed or not self.wants(topic)):
+        if topic in self._held:
             return False
-        return topic not in self._streams or self._streams[topic].settled
+        if (ear := self._streams.get(topic)) is not None:
+            return ear.settled  # from there on it reads what it does not hear
+        return topic in self._confirmed or not self.wants(topic)
 
     def hold(self, parcel: Parcel) -> None:
         """Keep ``parcel`` until its topic is confirmed; fail it if the connection is away."""

@@ -27,8 +27,8 @@ local function open(server, fresh)
   local epoch, offset, before = found[1], tonumber(found[2] or 0), found[5] or ''
   if not epoch then
     redis.call('HSET', meta, 'epoch', fresh, 'offset', 0, 'bytes', 0, 'server', server, 'before', '')
-    redis.call('PEXPIRE', meta, DAY)
     redis.call('DEL', stream)
+    redis.call('PEXPIRE', meta, DAY)
     return fresh, 0, 0, ''
   end
   if server ~= '' and server ~= found[4] and not string.find(before, ' ' .. server .. ';', 1, true) then
@@ -44,5 +44,5 @@ local function open(server, fresh)
 end
 
 local function failed(reply)
-  return type(reply) == 'table' and reply.err
+  return type(reply) == 'table' and reply.err ~= nil
 end
