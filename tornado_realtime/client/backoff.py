@@ -7,6 +7,7 @@ from random import random
 
 FIRST_SECONDS = 0.5
 MOST_SECONDS = 30.0
+STABLE_SECONDS = 5.0
 
 
 class Backoff:
@@ -15,19 +16,36 @@ class Backoff:
     Args:
         chance: From 0 to less than 1, equally likely.
         first: Seconds before the first try, if the server does not say.
+        most: Seconds that are not exceeded, but by chance, and where a server asks for more.
     """
 
-    def __init__(self, chance: Callable[[], float] = random, first: float = FIRST_SECONDS) -> None:
+    def __init__(
+        self,
+        chance: Callable[[], float] = random,
+        first: float = FIRST_SECONDS,
+        most: float = MOST_SECONDS,
+    ) -> None:
         self._chance = chance
         self._first = self._after = first
+        self._most = most
 
-    def advised(self, seconds: float | None) -> None:
-        """The server said how long to wait after it ended the connection; None if it said nothing."""
-        self._after = self._first if seconds is None else seconds
+    def lost(self, advised: float | None, lived: float) -> None:
+        """A connection ended.
+
+        Args:
+            advised: Seconds that the server said to wait; None if it said nothing.
+            lived: Seconds for which there was a connection. One that is lost at once is as none.
+        """
+        if advised is not None:
+            self._after = advised
+        elif lived >= STABLE_SECONDS:
+            self._after = self._first
+        else:
+            self.failed()
 
     def failed(self) -> None:
         """A try did not succeed."""
-        self._after = min(MOST_SECONDS, 2 * max(self._first, self._after))
+        self._after = min(self._most, 2 * max(self._first, self._after))
 
     def seconds(self, at_least: float = 0.0) -> float:
         """How long to wait now, between that time and twice that time.

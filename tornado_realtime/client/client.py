@@ -7,6 +7,7 @@ import inspect
 import logging
 import secrets
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from enum import Enum
 from types import TracebackType
@@ -129,8 +130,7 @@ class Client:
         # Whoever comes meanwhile waits for the same connection.
         async with self._connecting:
             if self._error is None and self._keeping is None:
-                socket = await self._dial()
-                await self._greeted(socket)
+                socket = await self._connected()
                 self._keeping = asyncio.create_task(self._keep(socket))
         if self._error is not None:
             raise self._error
@@ -302,8 +302,11 @@ class Client:
         """Root of the client's task: serve each connection, and make the next one."""
         try:
             while True:
+                begun = time.monotonic()
                 ended = await self._serve(socket)
-                socket = await self._come_back(self._verdict(ended))
+                advised, reason = self._verdict(ended)
+                self._backoff.lost(advised, time.monotonic() - begun)
+                socket = await self._come_back(reason)
         except (ClientError, ConnectionClosedError) as error:
             self._fail(error)
         except Exception as error:
@@ -311,8 +314,14 @@ class Client:
             self._fail(ClientError(f"the client failed: {type(error).__name__}"))
             socket.close()
 
-    async def _dial(self) -> Socket:
-        return await dial(self._target, await self._shown_token())
+    async def _connected(self) -> Socket:
+        socket = await dial(self._target, await self._shown_token())
+        try:
+            await self._greeted(socket)
+        except BaseException:
+            socket.close()
+            raise
+        return socket
 
     async def _shown_token(self) -> str:
         if isinstance(self._token, str):
@@ -327,10 +336,8 @@ class Client:
         """Hear the first word, and say what is to be said."""
         frame = await socket.read(_FIRST_WORD)
         if self._error is not None:
-            socket.close()
             raise self._error
         if isinstance(frame, Ended) or frame.get("type") != "welcome":
-            socket.close()
             raise ConnectError(f"{self._target.url} did not say welcome")
         self.welcome, self._socket, self._advice = welcome_from(frame), socket, {}
         self._set_state(State.CONNECTED, f"as {self.welcome.user}" if self.welcome.user else "")
@@ -362,18 +369,14 @@ class Client:
         after = self._advice.get("after")
         return (None if after is None else after / 1000), reason
 
-    async def _come_back(self, verdict: tuple[float | None, str]) -> Socket:
-        after, reason = verdict
-        self._backoff.advised(after)
+    async def _come_back(self, reason: str) -> Socket:
         at_least = 0.0
         while True:
             seconds = self._backoff.seconds(at_least)
             self._set_state(State.WAITING, f"{reason}; again in {seconds:.1f} s")
             await asyncio.sleep(seconds)
             try:
-                socket = await self._dial()
-                await self._greeted(socket)
-                return socket
+                return await self._connected()
             except ConnectRefusedError as error:
                 if error.status < 500 and error.status not in _LATER:
                     raise
@@ -403,7 +406,7 @@ class Client:
             return
         try:
             await self._ask({"action": "refresh", "token": await self._shown_token()})
-        except ClientError as error:
+        except (ClientError, ConnectionClosedError) as error:
             logger.warning("the login could not be prolonged: %s", error)
 
     def _send(self, frame: Frame) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from tornado.web import Finish
 
 from tornado_realtime.channels import BAD_NAME, is_good_name
-from tornado_realtime.connection import EventConnection
+from tornado_realtime.connection import EventConnection, Phase
 from tornado_realtime.handlers.entrance import EntranceHandler, SocketDoor
 from tornado_realtime.hub.posts import Verdict
 from tornado_realtime.publication import Position
@@ -109,7 +109,8 @@ class SseHandler(EntranceHandler):
         if isinstance(connection, EventConnection):
             connection.take(ids_of(wanted.channels, wanted.since))
             for channel in wanted.channels:
-                door.hub.received(connection, wanted.command(channel), is_text=True)
+                if connection.phase is Phase.OPEN:
+                    door.hub.received(connection, wanted.command(channel), is_text=True)
 
     def _wanted(self, door: SocketDoor) -> Wanted:
         """What the query asks for; refused with 400 when it makes no sense."""

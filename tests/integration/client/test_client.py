@@ -81,7 +81,7 @@ class Told:
 def make(world: World, **options: Any) -> Client:
     """A client that comes back at once."""
     client = Client(f"{'https' if world.tls else 'http'}://localhost:{world.port}", **options)
-    client._backoff = Backoff(first=0.005)
+    client._backoff = Backoff(first=0.005, most=0.01)
     return client
 
 

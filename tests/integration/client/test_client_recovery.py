@@ -41,7 +41,7 @@ async def connected(more: str = "") -> AsyncIterator[tuple[World, Client]]:
     instance = Realtime.from_caddyfile(CADDYFILE.format(more=more), authenticate=lambda request: "u1")
     async with serving(instance) as world:
         client = Client(f"http://localhost:{world.port}")
-        client._backoff = Backoff(first=0.002)
+        client._backoff = Backoff(first=0.002, most=0.01)
         async with client:
             yield world, client
 

@@ -123,6 +123,18 @@ def test_max_channels_holds_for_the_query() -> None:
     asyncio.run(main())
 
 
+def test_who_asks_for_more_than_it_may_say_is_closed_and_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        async with serving(realtime(message_rate=[1, 2])) as world:
+            stream = await open_stream(world, "/sse?" + "&".join(f"channel=c{n}" for n in range(5)))
+            await subscribed(stream, "c0", "c1")
+            assert (await stream.hear())["reason"] == "too many messages"
+            await stream.ended()
+            assert not list(world.hub.channels())
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "TRACE"])
 def test_other_methods(method: str) -> None:
     async def main() -> None:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from urllib.parse import quote, unquote
 
 from tornado_realtime.publication import Position
+from tornado_realtime.wire.v1.request import ID_SIZE, MOST_ID
 
 CURSOR_BYTES = 16 * 1024
 """Longer ones are not read; what ``MOST_CHANNELS`` need is far shorter."""
@@ -51,7 +52,10 @@ def read_cursor(text: str) -> dict[str, Position] | None:
         place = _PLACE.fullmatch(item)
         if place is None:
             return None
-        found[place[1]] = Position(unquote(place[2], errors="replace"), int(place[3]))
+        epoch, offset = unquote(place[2], errors="replace"), int(place[3])
+        if len(epoch) > ID_SIZE or offset > MOST_ID:
+            return None
+        found[place[1]] = Position(epoch, offset)
     return found
 
 
