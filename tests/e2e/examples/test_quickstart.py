@@ -61,7 +61,7 @@ def test_the_page_of_the_quickstart_works(php_folder: Path) -> None:
         page.goto(f"http://localhost:{port}/auth.php")
         page.add_script_tag(type="module", content=block("js", "import"))
         until(page, lambda: "ada hello" in heard)
-        assert "here now: ada" in heard
+        assert "1 here now" in heard
         subprocess.run(["sh", "-ec", command], env=clean_environment(**secret), check=True)
         until(page, lambda: "{hello: world}" in heard)
         context.close()
