@@ -20,7 +20,7 @@ from tests.support.redis_server import RedisServer
 from tornado_realtime.brokers.redis import RedisBroker
 from tornado_realtime.brokers.redis.streams import PAGE
 from tornado_realtime.errors import BrokerUnavailableError
-from tornado_realtime.publication import Position, Publication
+from tornado_realtime.publication import History, Position, Publication
 from tornado_realtime.traits import Retention
 
 
@@ -347,3 +347,30 @@ def test_streams_that_may_not_be_read_are_told_once_and_wait(
     with caplog.at_level(logging.WARNING):
         run(scenario())
     assert caplog.text.count("streams cannot be read") == 1
+
+
+def test_a_history_is_not_waited_for_in_vain(make_redis: MakeServer) -> None:
+    server = make_redis()
+    server.start()
+
+    async def scenario() -> None:
+        async with world(server, KEPT) as it:
+            it.node.subscribe("news")
+            await settled(it.node, "news")
+            (taken,) = await publish(it.other, "news", "1")
+            await it.sink.wait_for(1)
+            server.pause()
+            with pytest.raises(BrokerUnavailableError):
+                await it.node.history("news", None, 10)
+            it.node.subscribe("later")
+            with pytest.raises(BrokerUnavailableError, match=r"not subscribed|away"):
+                await it.node.history("later", None, 10)
+            assert taken.position is not None
+            assert it.node.history_now("news", taken.position, 10) == History(taken.position)
+            server.resume()
+            await eventually(lambda: it.node.health.ready)
+            await settled(it.node, "later")
+            assert texts(await it.node.history("news", None, 10)) == ["1"]
+            assert not (await it.node.history("later", None, 10)).items
+
+    run(scenario())

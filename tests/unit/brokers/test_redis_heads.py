@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tornado_realtime.brokers.redis.follower import Page
 from tornado_realtime.brokers.redis.heads import parse_live, parse_page, parse_position
@@ -29,6 +31,15 @@ def test_a_message_is_read_with_its_place_and_time() -> None:
 )
 def test_nonsense_is_none(data: bytes) -> None:
     assert parse_live("news", data) is None
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda data: b"m e1 7 5\n" + data))
+def test_whatever_comes_is_nothing_or_can_be_delivered(data: bytes) -> None:
+    found = parse_live("news", data)
+    if found is not None:
+        assert found.data.decode()
+        assert found.position is not None
+        assert found.time is not None
 
 
 def test_a_page_is_read() -> None:
