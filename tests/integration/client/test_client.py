@@ -1,4 +1,4 @@
-"""The client against a running server: what it gets, what it is refused, and how it comes back."""
+"""The client against a running server: what it gets, and what it is refused."""
 
 from __future__ import annotations
 
@@ -6,100 +6,33 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado.httputil import HTTPServerRequest
 
 from tests.support.certificates import make_tls_pair
-from tests.support.realtime_world import TunedRealtime, World, realtime, serving, until
+from tests.support.client_world import Told, connected, cut, first, lenient, make, run, some
+from tests.support.realtime_world import realtime, serving, until
 from tests.support.v1_world import SECRET, token
 from tornado_realtime.client import (
     Author,
     Client,
-    Event,
     Joined,
     Left,
     Message,
-    Missed,
     Present,
-    Publisher,
     State,
     Subscribed,
 )
-from tornado_realtime.client.backoff import Backoff
 from tornado_realtime.errors import (
     ConnectError,
     ConnectionClosedError,
     ConnectRefusedError,
-    DisconnectedError,
-    InvalidPublicationError,
-    NoAnswerError,
     PublicationTooLargeError,
     RequestError,
 )
-from tornado_realtime.hub import Heart
 from tornado_realtime.realtime import Realtime
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 20))
-
-
-def lenient(**options: Any) -> Realtime:
-    """Who may do everything but what has to do with channel ``no``."""
-    return realtime(authorize=lambda user, channel, action: channel != "no", **options)
-
-
-def quick(**options: Any) -> Realtime:
-    """One that looks at its clients often, and pings them."""
-
-    class Instance(TunedRealtime):
-        heart = staticmethod(partial(Heart, tick=0.01, talk_interval=0.04, talk_timeout=0.02))
-
-    return Instance(**options)
-
-
-class Told:
-    """What a client said of its state."""
-
-    def __init__(self) -> None:
-        self.states: list[tuple[State, str]] = []
-
-    def __call__(self, state: State, why: str) -> None:
-        self.states.append((state, why))
-
-    @property
-    def names(self) -> list[str]:
-        return [state.name for state, _ in self.states]
-
-
-def make(world: World, **options: Any) -> Client:
-    """A client that comes back at once."""
-    client = Client(f"{'https' if world.tls else 'http'}://localhost:{world.port}", **options)
-    client._backoff = Backoff(first=0.005, most=0.01)
-    return client
-
-
-@asynccontextmanager
-async def connected(instance: Realtime, **options: Any) -> AsyncIterator[tuple[World, Client]]:
-    async with serving(instance) as world, make(world, **options) as client:
-        yield world, client
-
-
-def cut(world: World) -> None:
-    """Every connection breaks."""
-    for connection in list(world.hub.connections):
-        connection.abort()
-
-
-async def some(events: AsyncIterator[Event], count: int) -> list[Event]:
-    return [await anext(events) for _ in range(count)]
-
 
 # -- the first connection --------------------------------------------------------------------------
 
@@ -238,7 +171,7 @@ def test_several_channels_at_once_and_one_after_the_other() -> None:
                         client.subscribe(name)
                 await world.realtime.publish("sport", "not json")
                 await client.publish("news", {"a": [1.5, None, "ä"]})
-                messages = {message.channel: message async for message in _first(both, 2)}
+                messages = {message.channel: message async for message in first(both, 2)}
                 assert messages["sport"] == Message("sport", "not json", is_text=True)
                 assert messages["news"].payload == {"a": [1.5, None, "ä"]}
                 assert client.welcome is not None
@@ -251,12 +184,6 @@ def test_several_channels_at_once_and_one_after_the_other() -> None:
                 client.subscribe()
 
     run(main())
-
-
-async def _first(subscription: Any, count: int) -> AsyncIterator[Message]:
-    messages = aiter(subscription)
-    for _ in range(count):
-        yield await anext(messages)
 
 
 def test_a_channel_that_is_refused_ends_the_whole_subscription() -> None:
@@ -315,7 +242,7 @@ def test_what_python_cannot_read_keeps_nobody_from_what_comes_behind() -> None:
         async with connected(lenient()) as (world, client), client.subscribe("news") as news:
             for text in ("[" * 3000 + "]" * 3000, "9" * 5000, "1"):
                 await world.realtime.publish("news", text)
-            deep, long, last = [message async for message in _first(news, 3)]
+            deep, long, last = [message async for message in first(news, 3)]
             assert (deep.payload, deep.is_text) == ("[" * 3000 + "]" * 3000, True)
             assert (long.payload, last.payload) == (float("inf"), 1)
 
@@ -375,233 +302,5 @@ def test_who_is_present_and_comes_and_goes() -> None:
                     rest = await other.presence("room", after=found.next)
                     assert list(rest.members or ()) == ["u-2"]
                 assert await anext(events) == Left("room", "u-2", 1)
-
-    run(main())
-
-
-# -- a connection that is lost ---------------------------------------------------------------------
-
-
-def test_it_comes_back_and_says_what_may_be_missing() -> None:
-    async def main() -> None:
-        told = Told()
-        async with connected(lenient(), on_state=told) as (world, client):
-            async with client.subscribe("news") as news:
-                events = aiter(news.events())
-                assert await anext(events) == Subscribed("news")
-                for n in range(3):
-                    cut(world)
-                    assert await some(events, 2) == [Missed("news"), Subscribed("news")]
-                    await world.realtime.publish("news", str(n))
-                    assert await anext(events) == Message("news", n)
-            assert told.names[:3] == ["CONNECTED", "WAITING", "CONNECTED"]
-            assert told.states[1][1].startswith("the connection was lost; again in 0.0 s")
-
-    run(main())
-
-
-def test_what_is_asked_meanwhile_is_answered_when_it_is_back() -> None:
-    async def main() -> None:
-        async with connected(lenient()) as (world, client), client.subscribe("news") as news:
-            cut(world)
-            await until(lambda: client.state is State.WAITING)
-            await client.publish("news", "a")
-            await client.publish("news", "b")
-            assert [message.payload async for message in _first(news, 2)] == ["a", "b"]
-
-    run(main())
-
-
-def test_a_server_that_stops_and_starts() -> None:
-    async def main() -> None:
-        told = Told()
-        async with connected(lenient(), on_state=told) as (world, client), client.subscribe("news") as news:
-            events = aiter(news.events())
-            await anext(events)
-            client._backoff = Backoff(lambda: -0.99)  # not as long as the server says
-            await world.realtime.close(timeout=1)
-            await until(lambda: client.state is State.WAITING)
-            await world.realtime.start()
-            assert await some(events, 2) == [Missed("news"), Subscribed("news")]
-            assert told.states[1][1].startswith("shutdown; again in ")
-
-    run(main())
-
-
-def test_while_there_is_no_room_it_waits() -> None:
-    async def main() -> None:
-        told = Told()
-        async with connected(lenient(), on_state=told) as (world, client):
-            client._backoff = Backoff(lambda: -0.99)
-            await world.realtime.close(timeout=1)
-            await until(lambda: any("answered 503" in why for _, why in told.states))
-            await world.realtime.start()
-            await until(lambda: client.state is State.CONNECTED)
-
-    run(main())
-
-
-def test_who_is_not_wanted_back_does_not_come() -> None:
-    async def main() -> None:
-        async with connected(lenient()) as (world, client), client.subscribe("news") as news:
-            await world.realtime.disconnect("u1")
-            with pytest.raises(DisconnectedError, match=r"disconnected \(4009\)"):
-                await anext(aiter(news))
-            for again in (client.publish("news", 1), client.connect(), client.subscribe("x").__aenter__()):
-                with pytest.raises(DisconnectedError):
-                    await again
-            assert client.state is State.CLOSED
-
-    run(main())
-
-
-def test_a_login_that_ran_out_is_the_end_unless_there_is_another() -> None:
-    async def main() -> None:
-        shown: set[str] = set()
-
-        def known(request: HTTPServerRequest) -> dict[str, Any] | None:
-            """Each token lets in once, those that are old for a moment."""
-            login = request.headers["Authorization"]
-            if login in shown:
-                return None
-            shown.add(login)
-            return {"id": "u1", "ttl": 0.1 if "old" in login else 3600.0}
-
-        async with serving(quick(authenticate=known)) as world:
-            renewed = make(world, token=iter(["old 1", "new"]).__next__)
-            fixed = make(world, token="old 2")
-            async with fixed, renewed, fixed.subscribe("a") as lost, renewed.subscribe("b") as kept:
-                with pytest.raises(ConnectRefusedError) as caught:
-                    await anext(aiter(lost))
-                assert caught.value.status == 401
-                events = aiter(kept.events())
-                assert await some(events, 3) == [Subscribed("b"), Missed("b"), Subscribed("b")]
-
-    run(main())
-
-
-def test_a_login_is_prolonged_before_it_runs_out() -> None:
-    async def main() -> None:
-        async with serving(quick(jwt={"secret": SECRET})) as world:
-            shown = iter([token(seconds=61.0), token(seconds=3600.0)])
-            async with make(world, token=shown.__next__) as client:
-                (connection,) = world.hub.connections
-                soon = asyncio.get_running_loop().time() + 600.0
-                await until(lambda: (connection.expires or 0.0) > soon)
-                assert client.state is State.CONNECTED
-
-    run(main())
-
-
-def test_a_silent_server_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tornado_realtime.client.client._SILENCE", -24.9)
-
-    async def main() -> None:
-        told = Told()
-        async with connected(lenient(), on_state=told):
-            await until(lambda: told.names.count("CONNECTED") == 2)
-        assert told.states[1][1].startswith("the server is silent; again in ")
-
-    run(main())
-
-
-def test_pings_are_answered() -> None:
-    async def main() -> None:
-        told = Told()
-        async with connected(quick(authenticate=lambda request: "u1"), on_state=told) as (world, _):
-            await until(lambda: world.hub.metrics.counters.messages >= 3)
-            assert told.names == ["CONNECTED"]
-
-    run(main())
-
-
-def test_a_request_that_is_not_answered_in_time() -> None:
-    async def main() -> None:
-        async def never(user: object, channel: str, action: str) -> bool:
-            await asyncio.sleep(3600)
-            return True
-
-        async with connected(realtime(authorize=never), timeout=0.1) as (_, client):
-            with pytest.raises(NoAnswerError, match=r"publish was not answered within 0.1 s"):
-                await client.publish("news", 1)
-
-    run(main())
-
-
-def test_closing_ends_everything_that_waits() -> None:
-    async def main() -> None:
-        async with serving(lenient()) as world:
-            client = make(world)
-            waiting = asyncio.create_task(_drained(client))
-            await until(lambda: world.hub.subscribers("news") == 1)
-            await client.close()
-            with pytest.raises(ConnectionClosedError):
-                await waiting
-            assert not [task for task in asyncio.all_tasks() if "client" in repr(task.get_coro())]
-
-    run(main())
-
-
-async def _drained(client: Client) -> None:
-    async for _ in client.subscribe("news"):
-        pass
-
-
-# -- publishing as an application ------------------------------------------------------------------
-
-
-def test_an_application_publishes() -> None:
-    async def main() -> None:
-        async with (
-            connected(lenient(broadcast_secret="s")) as (world, client),
-            client.subscribe("a") as a,
-            Publisher(f"http://localhost:{world.port}", "s") as publisher,
-        ):
-            first = await publisher.publish("a", "ä")
-            assert (first.position, first.written, first.repeated) == (None, 1, False)
-            assert client.welcome is not None
-            assert (await publisher.publish("a", "[1]", exclude=client.welcome.client)).written == 0
-            await publisher.publish("a", "2")
-            assert [message.payload async for message in _first(a, 2)] == ["ä", 2]
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    ("channel", "message", "error", "words"),
-    [
-        ("a", "", InvalidPublicationError, "message is empty"),
-        ("", "x", InvalidPublicationError, "channel must be a string that is not empty"),
-        ("a", b"\xff", InvalidPublicationError, "the message is not UTF-8"),
-        ("a", "x" * 2000, PublicationTooLargeError, "a message has at most 1024 bytes"),
-    ],
-)
-def test_what_cannot_be_published(channel: str, message: str | bytes, error: Any, words: str) -> None:
-    async def main() -> None:
-        async with (
-            serving(lenient(max_publication_size="1KiB")) as world,
-            Publisher(f"http://localhost:{world.port}") as publisher,
-        ):
-            with pytest.raises(error, match=words):
-                await publisher.publish(channel, message)
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    ("url", "path", "error", "words"),
-    [
-        ("http://localhost:{port}", "/internal/broadcast", ConnectRefusedError, "answered 403 Forbidden"),
-        ("http://localhost:{port}", "/nowhere", ConnectRefusedError, "answered 404 Not Found"),
-        ("http://127.0.0.1:1", "/internal/broadcast", ConnectError, "cannot be reached: Connection refused"),
-    ],
-)
-def test_where_nothing_can_be_published(url: str, path: str, error: Any, words: str) -> None:
-    async def main() -> None:
-        async with serving(lenient(broadcast_secret="s")) as world:
-            publisher = Publisher(url.format(port=world.port), "wrong", path=path)
-            with pytest.raises(error, match=words):
-                await publisher.publish("a", "x")
-            publisher.close()
 
     run(main())
