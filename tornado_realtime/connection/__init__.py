@@ -5,6 +5,7 @@ from tornado_realtime.connection.events import (
     EventConnection,
     LeanEventConnection,
     StreamEventConnection,
+    spread,
     watch,
 )
 from tornado_realtime.connection.lean import LeanConnection, tune
@@ -23,6 +24,7 @@ __all__ = [
     "PrefixedStream",
     "StreamConnection",
     "StreamEventConnection",
+    "spread",
     "tune",
     "watch",
 ]

@@ -80,7 +80,7 @@ class EventConnection(Connection):
     def _event(self, frame: bytes) -> bytes:
         payload = text_of(frame)
         if payload.startswith(_WELCOME):
-            return control(payload, retry=_spread(RETRY_MS))
+            return control(payload, retry=spread(RETRY_MS))
         if payload.startswith(_SUBSCRIBED):
             return control(payload, self._place(json.loads(payload)))
         return control(payload)
@@ -163,9 +163,9 @@ def _farewell(frames: bytes) -> bytes:
     """The event for a disconnect and its close frame."""
     payload = next((payload for _, payload in read_frames(frames) if payload.startswith(b"{")), b"{}")
     after = json.loads(payload).get("after", UNWANTED_RETRY_MS)
-    return control(payload, retry=_spread(after))
+    return control(payload, retry=spread(after))
 
 
-def _spread(milliseconds: int) -> int:
+def spread(milliseconds: int) -> int:
     """So long, and up to as long again: not everybody comes back at once."""
     return milliseconds + secrets.randbelow(milliseconds + 1)

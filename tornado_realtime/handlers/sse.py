@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http.client import responses
 from typing import Any, NoReturn
 
 from tornado.web import Finish
 
 from tornado_realtime.channels import BAD_NAME, is_good_name
-from tornado_realtime.connection import EventConnection, Phase
+from tornado_realtime.connection import EventConnection, Phase, spread
 from tornado_realtime.handlers.entrance import EntranceHandler, SocketDoor
 from tornado_realtime.hub.posts import Verdict
 from tornado_realtime.publication import Position
-from tornado_realtime.wire.sse import BARE_EVENTS, EVENTS, MOST_CHANNELS, ids_of, key_of, read_cursor
+from tornado_realtime.wire.sse import BARE_EVENTS, EVENTS, MOST_CHANNELS, control, ids_of, key_of, read_cursor
 from tornado_realtime.wire.v1 import MESSAGE_BYTES
 
 SESSION_HEADER = "X-Realtime-Session"
+_MEDIA_TYPE = "text/event-stream"
 _METHODS = ("GET", "POST", "OPTIONS")
 _CROSS_SITE = frozenset({"cross-site", "same-site"})
 # Seconds that a browser may remember what a page of another origin may ask.
@@ -29,6 +31,8 @@ _HEAD = (
     "X-Content-Type-Options: nosniff\r\n"
     "Connection: close\r\n"
 )
+# Why a stream ends that could not be opened now, and after how many seconds to come back if nobody says it.
+_OVER_CAPACITY, _AFTER_SECONDS = 4100, "5"
 # For whoever stood somewhere that cannot be read: it is told that it has to load its state anew.
 _NOWHERE = Position("-", 0)
 _MOST_LAST_DIGITS = 6
@@ -97,6 +101,20 @@ class SseHandler(EntranceHandler):
             self.set_header("Vary", "Origin")
         elif headers.get("Sec-Fetch-Site") in _CROSS_SITE:
             self.refuse_origin(door)
+
+    def refuse(self, status: int, text: str = "", **headers: str) -> NoReturn:
+        """See PlainHandler; but EventSource never comes back after an answer that is not a stream (S1)."""
+        is_event_source = self.request.headers.get("Accept") == _MEDIA_TYPE
+        if self.request.method != "GET" or not is_event_source or not _is_for_a_while(status):
+            super().refuse(status, text, **headers)
+        after = 1000 * int(headers.get("Retry_After", _AFTER_SECONDS))
+        reason = text or responses[status]
+        disconnect = {"type": "disconnect", "code": _OVER_CAPACITY, "reason": reason, "reconnect": True}
+        event = json.dumps(disconnect | {"after": after}, separators=(",", ":")).encode()
+        self.set_header("Content-Type", _MEDIA_TYPE)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(control(event, retry=spread(after)))
+        raise Finish
 
     # -- the stream --------------------------------------------------------------------------------
 
@@ -171,3 +189,8 @@ class SseHandler(EntranceHandler):
         self.set_status(verdict)
         self.finish()
         raise Finish
+
+
+def _is_for_a_while(status: int) -> bool:
+    """Whether the same request may be answered otherwise later."""
+    return status == 429 or status >= 500

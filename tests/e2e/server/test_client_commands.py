@@ -141,10 +141,11 @@ def subscribed(place: Place, *words: str) -> Iterator[Listener]:
 
 
 def test_in_a_pipe_there_are_json_lines(place: Place) -> None:
-    with subscribed(place, "news", "chat") as listener:
+    with subscribed(place, "news", "chat", "--presence") as listener:
         assert listener.state() == f"connected to {place.url} as ada\n"
         assert listener.json() == {"type": "subscribed", "channel": "news"}
         assert listener.json() == {"type": "subscribed", "channel": "chat"}
+        assert listener.json()["members"] == {"ada": None}
         place.publish("news", "two\nlines")
         assert listener.json() == {"type": "message", "channel": "news", "payload": "two\nlines", "raw": True}
         assert place.run("publish", "chat", '{"a": [1, "ä"]}', "--token-file", "token") == (0, "", "")
@@ -166,12 +167,6 @@ def test_what_comes_in_goes_out(place: Place) -> None:
         assert listener.process.wait(PATIENCE) == 0
     code, _, error = place.run("publish", "news", "-", "--secret-file", "secret", stdin=b"\xff")
     assert (code, error) == (1, "standard input: is not UTF-8 text\n")
-
-
-def test_who_is_there(place: Place) -> None:
-    with subscribed(place, "chat", "--presence") as listener:
-        assert listener.json()["type"] == "subscribed"
-        assert listener.json()["members"] == {"ada": None}
 
 
 def test_on_a_terminal_it_is_readable(place: Place) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.certificates import make_tls_pair
 from tests.support.realtime_world import TunedRealtime, realtime, serving, until
-from tests.support.sse_world import EventStream, open_stream, post
+from tests.support.sse_world import EventStream, open_stream, post, read_event
 from tests.support.v1_world import SECRET, open_v1, token
 from tornado_realtime.channels import BAD_NAME
 from tornado_realtime.connection import LeanEventConnection, StreamEventConnection
@@ -154,6 +154,58 @@ def test_limits_of_connections_hold() -> None:
             stream.socket.close()
             await until(lambda: not world.hub.connections)
             await open_stream(world, "/sse")
+
+    asyncio.run(main())
+
+
+EVENT_SOURCE = "Accept: text/event-stream"
+
+
+def test_a_browser_that_cannot_come_now_comes_back() -> None:
+    """EventSource gives up for good after any status but 200."""
+
+    async def main() -> None:
+        async with serving(realtime(max_connections_per_user=1)) as world:
+            await open_stream(world, "/sse")
+            answered = await world.knock(EVENT_SOURCE, path="/sse?channel=news")
+            assert (answered.status, answered.header("Content-Type")) == (200, "text/event-stream")
+            event = read_event(answered.body.decode())
+            assert (event.name, event.json) == (
+                "control",
+                {
+                    "type": "disconnect",
+                    "code": 4100,
+                    "reason": "too many connections of this user",
+                    "reconnect": True,
+                    "after": 10_000,
+                },
+            )
+            assert event.retry is not None
+            assert 10_000 <= event.retry <= 20_000
+            assert world.hub.metrics.counters.handshakes_over_user_limit == 1
+            await world.realtime.close(timeout=0)
+            closed = await world.knock(EVENT_SOURCE, path="/sse")
+            assert read_event(closed.body.decode()).json["reason"] == "Service Unavailable"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("fields", "method", "status"),
+    [
+        ([EVENT_SOURCE], "GET", 401),
+        ([EVENT_SOURCE, bearer(), "Origin: https://evil.example.com"], "GET", 403),
+        ([EVENT_SOURCE, bearer()], "HEAD", 405),
+        ([EVENT_SOURCE, bearer()], "POST", 400),
+    ],
+)
+def test_what_will_not_change_is_a_plain_status_for_a_browser_too(
+    fields: list[str], method: str, status: int
+) -> None:
+    async def main() -> None:
+        async with serving(by_token()) as world:
+            answered = await world.knock(*fields, path="/sse?channel=news", method=method)
+            assert (answered.status, answered.header("Content-Type")) == (status, "text/plain; charset=utf-8")
 
     asyncio.run(main())
 
