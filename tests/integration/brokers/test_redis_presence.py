@@ -111,6 +111,32 @@ def test_what_a_failover_lost_or_brought_back_is_put_right(make_redis: MakeServe
     admin.close()
 
 
+def test_what_was_said_before_a_loss_was_noticed_is_not_left_behind(make_redis: MakeServer) -> None:
+    server = make_redis()
+    server.start()
+    brokers = [on_redis(server.address) for _ in range(2)]
+    admin: Any = redis.Redis(port=server.port)
+
+    async def scenario() -> None:
+        one, two = [await Node(broker).start(CHANNEL) for broker in brokers]
+        async with ended(one, two):
+            one.store.put(CHANNEL, Member("ada"))
+            await two.hears(("ada", 1))
+            assert isinstance(one.store, RedisPresence)
+            one.store._look_at = asyncio.get_running_loop().time() + 0.3
+            admin.flushall()
+            one.store.put(CHANNEL, Member("bob"))  # under a name that Redis does not know any more
+            await two.hears(("bob", 1))
+            await eventually(lambda: has(two, {"ada": 1, "bob": 1}))
+            await eventually(lambda: one.broker.counters.leases_lost == 1)
+            await eventually(lambda: has(two, {"ada": 1, "bob": 1}))
+            one.store.put(CHANNEL, Member("bob", conns=0))
+            await eventually(lambda: has(two, {"ada": 1}))
+
+    run(scenario(), *brokers)
+    admin.close()
+
+
 def test_a_node_that_stood_still_enters_again(shared_redis: RedisServer) -> None:
     """As after SIGSTOP and SIGCONT: meanwhile the others took its members for gone."""
     brokers = [on_redis(shared_redis.address) for _ in range(2)]
@@ -300,9 +326,12 @@ def test_whoever_follows_hears_of_each_once_whatever_dies(make_redis: MakeServer
                 match random.randrange(40):
                     case 0:
                         nodes[at].die()
+                        # What it said last was said before Redis loses anything.
+                        await eventually_read(nodes[at].store, "wild")
                         nodes[at], here[at] = await Node(more()).start(), {}
                     case 1:
                         admin.flushall()
+                        await eventually(lambda: entered(follower, *nodes))
                     case 2:
                         admin.execute_command("CLIENT", "KILL", "TYPE", random.choice(["normal", "pubsub"]))
                     case _:
@@ -317,6 +346,15 @@ def test_whoever_follows_hears_of_each_once_whatever_dies(make_redis: MakeServer
                 follower.reading.cancel()
             for node in nodes:
                 await node.store.close(0.0)
+
+    def entered(*nodes: Node) -> bool:
+        """Nobody has said something after a loss that it has not noticed, and might die now."""
+        names = admin.zrange(rollcall.NODES, 0, -1)
+        stores = [node.store for node in nodes]
+        return all(
+            isinstance(store, RedisPresence) and store._name.encode() in names and not store._old_names
+            for store in stores
+        )
 
     async def arrived(follower: Follower, present: set[str]) -> bool:
         # Who is missing for longer than nodes need to say that they are there is gone.

@@ -112,7 +112,7 @@ class RedisPresence(PresenceStore):
         self._unsaid: dict[str, set[str]] = {}  # users by channel
         self._names = count(1)
         self._name = ""  # under which the lease runs
-        self._old_names: list[str] = []
+        self._old_names: dict[str, list[str]] = {}  # names of before, and channels of which they had members
         self._until = 0  # when what is said stops to count (Unix milliseconds, by Redis' clock)
         self._noted: set[str] = set()  # channels of which Redis knows that this node has members there
         self._steps = count(1)
@@ -204,9 +204,16 @@ class RedisPresence(PresenceStore):
             await self._renew()
             await self._put_some()
         for name in tuple(self._old_names):
-            # What was said under it is said again by now.
-            await self._send(NODES, rollcall.lease(name, 0.0))
-            self._old_names.remove(name)
+            await self._retire(name, self._old_names[name])
+            del self._old_names[name]
+
+    async def _retire(self, name: str, channels: list[str]) -> None:
+        """Let whoever looks next take away what was said under a name of before; it is said again by now.
+
+        Redis may have forgotten the name, and been told something under it afterwards.
+        """
+        for chunk in _chunks(channels, AT_ONCE) if channels else ([],):
+            await self._send(NODES, rollcall.lease(name, 0.0, chunk, is_new=True))
 
     async def _renew(self) -> None:
         """Renew the lease when that is due, and see whose ended."""
@@ -237,7 +244,7 @@ class RedisPresence(PresenceStore):
             self._must_rename = True
             raise
         if self._name:
-            self._old_names.append(self._name)
+            self._old_names[self._name] = list(self._noted)
         self._name = name
         self._noted.clear()
         for channel, members in self._here.items():
