@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from json import dumps
 from typing import TYPE_CHECKING, Any, Protocol
@@ -83,6 +83,10 @@ class Attendance:
     def find(self, channel: str, user: Any) -> Member | None:
         """What this node said of ``user`` last."""
         return self._channels.get(channel, {}).get(listed_name(user))
+
+    def members(self, channel: str) -> Iterable[Member]:
+        """Everybody of whom it said something."""
+        return self._channels.get(channel, {}).values()
 
     def close(self) -> None:
         """Count no more. Idempotent."""

@@ -7,14 +7,13 @@ import logging
 import math
 from collections.abc import Collection
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 from tornado_realtime.hub.attendance import Attendance
 from tornado_realtime.hub.roster import Counted, Joined, Left, News, Relisted, Roster
-from tornado_realtime.members import Change, Listing, Roll
-from tornado_realtime.wire.members_json import members_json, with_member
+from tornado_realtime.members import Change, Listing, Member, Roll
+from tornado_realtime.wire.members_json import members_json
 from tornado_realtime.wire.v1 import codes
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Presence:
         self._delay = delay
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._attendance = Attendance(store.put, delay, self._loop)
+        self._attendance = Attendance(self._put, delay, self._loop)
         self._rooms: dict[str, _Room] = {}
         self._restless: dict[str, None] = {}  # rooms that the next beat has to look at
         self._timer: asyncio.TimerHandle | None = None
@@ -152,8 +151,12 @@ class Presence:
 
     def entered(self, connection: Connection, channel: str) -> None:
         """A connection subscribed."""
-        if self._is_open and self._traits.of(channel).presence:
-            self._attendance.entered(channel, connection.user)
+        if not (self._is_open and self._traits.of(channel).presence):
+            return
+        self._attendance.entered(channel, connection.user)
+        room, member = self._rooms.get(channel), self._attendance.find(channel, connection.user)
+        if room is not None and member is not None:
+            self._tell(channel, room, room.roster.expect(member))
 
     def left(self, connection: Connection, channel: str) -> None:
         """A connection is subscribed no longer: it hears nothing more."""
@@ -169,6 +172,14 @@ class Presence:
                 del room.listeners[connection.wire]
             if not room.listeners:
                 self._stir(channel)
+
+    def _put(self, channel: str, member: Member) -> None:
+        self._store.put(channel, member)
+        room = self._rooms.get(channel)
+        if room is not None and not member.conns:
+            room.roster.retract(member.user)
+            if room.roster.doubtful:
+                self._settle_later(channel, room)
 
     def prepare(self, channel: str) -> asyncio.Future[None] | None:
         """Find out who is there, for somebody who is about to listen; None if it is known already.
@@ -204,14 +215,7 @@ class Presence:
         if listing is None or not room.roster.is_sure:
             room.unlisted.add(connection)
             return None
-        return self._completed(listing, connection, channel, room)
-
-    def _completed(self, listing: Listing, connection: Connection, channel: str, room: _Room) -> Listing:
-        """A listing with the connection's own user, whose coming it is not told."""
-        own = self._attendance.find(channel, connection.user) if listing.members is not None else None
-        if listing.members is None or own is None or room.roster.knows(own.user):
-            return listing
-        return Listing(listing.count + 1, with_member(listing.members, own))
+        return listing
 
     def ask(self, connection: Connection, command: AskPresence) -> asyncio.Future[Reply] | None:
         """Answer who is there; or begin to find out, and return what will know how to answer."""
@@ -221,8 +225,7 @@ class Presence:
             return None
         room = self._rooms.get(command.channel)
         listing = room.roster.listing if room is not None and room.roster.is_sure else None
-        if room is not None and listing is not None and not (listing.more or command.after or command.limit):
-            listing = self._completed(listing, connection, command.channel, room)
+        if listing is not None and not (listing.more or command.after or command.limit):
             self._send(connection, command.channel, listing, command.id)
             return None
         limit = min(command.limit or limit, limit)
@@ -302,15 +305,23 @@ class Presence:
 
     def _load(self, channel: str, room: _Room, roll: Roll) -> None:
         roster = room.roster
-        self._tell(channel, room, roster.load(roll))
-        if roster.doubtful and room.settling is None:
-            room.settling = self._loop.time() + self._store.settle
-        if not roster.is_sure or room.settling is not None:
+        news = roster.load(roll)
+        expected = [each for member in self._attendance.members(channel) for each in roster.expect(member)]
+        # Who is told everybody is not told of some of them as well.
+        self._tell(channel, room, news if Relisted() in news else news + expected)
+        if roster.doubtful:
+            self._settle_later(channel, room)
+        if not roster.is_sure:
             self._stir(channel)
         if roster.is_sure and roster.listing is not None:
             for connection in room.unlisted:
-                self._send(connection, channel, self._completed(roster.listing, connection, channel, room))
+                self._send(connection, channel, roster.listing)
             room.unlisted.clear()
+
+    def _settle_later(self, channel: str, room: _Room) -> None:
+        if room.settling is None:
+            room.settling = self._loop.time() + self._store.settle
+        self._stir(channel)
 
     # -- what is told ------------------------------------------------------------------------------
 
@@ -343,15 +354,7 @@ class Presence:
         if listing is None:
             return
         room.unlisted.clear()
-        everybody = chain.from_iterable(room.listeners.values()) if listing.members is not None else ()
-        apart = [
-            connection
-            for connection in everybody
-            if self._completed(listing, connection, channel, room) is not listing
-        ]
-        self._fanout.tell(channel, room.listeners, lambda wire: wire.listed(channel, listing), apart)
-        for connection in apart:
-            self._send(connection, channel, self._completed(listing, connection, channel, room))
+        self._fanout.tell(channel, room.listeners, lambda wire: wire.listed(channel, listing))
 
     def _count(self, channel: str, room: _Room) -> None:
         """Tell how many are there, but not too often: now, or with a beat."""

@@ -45,6 +45,8 @@ class Roster:
     store may have lost them, and their nodes say in a moment that they are there. Who is told of somebody
     hears of them only when it turns out that they are gone.
 
+    Members who are known before the store said so, because this node itself will say it, are *expected*.
+
     Args:
         limit: Most users who are known by name.
 
@@ -53,6 +55,7 @@ class Roster:
         is_sure: Whether nothing was missed since it was read.
         is_crowded: Whether there are too many to be known by name.
         doubtful: Members who are known, and were not there when it was read.
+        expected: Members whom the store does not know yet.
     """
 
     def __init__(self, limit: int) -> None:
@@ -61,6 +64,7 @@ class Roster:
         self.is_sure = False
         self.is_crowded = False
         self.doubtful: set[str] = set()
+        self.expected: set[str] = set()
         self._version = 0
         self._members: dict[str, Member] | None = None
         self._ahead: list[Change] = []
@@ -96,6 +100,21 @@ class Roster:
             return self._crowd(change.count)
         return self._note(self._members, change.member, change.count)
 
+    def expect(self, member: Member) -> list[News]:
+        """Take a member of this node, of whom the store will say the same."""
+        if self._members is None or member.user in self._members:
+            self.doubtful.discard(member.user)
+            return []
+        news = self._note(self._members, member, self.count + 1)
+        if not self.is_crowded:
+            self.expected.add(member.user)
+        return news
+
+    def retract(self, user: str) -> None:
+        """A member of this node went; the store may never have heard of it."""
+        if user in self.expected:
+            self.doubtful.add(user)
+
     def settle(self) -> list[News]:
         """Who is doubtful still is gone."""
         gone, self.doubtful = sorted(self.doubtful), set()
@@ -116,8 +135,8 @@ class Roster:
         return self._listing
 
     def knows(self, user: str) -> bool:
-        """Whether ``user`` is present, and known by name."""
-        return self._members is not None and user in self._members
+        """Whether the store says that ``user`` is present, known by name."""
+        return self._members is not None and user in self._members and user not in self.expected
 
     def _says_all(self, change: Change) -> bool:
         """Whether a change tells the whole list, so that what was missed before it does not matter."""
@@ -131,6 +150,7 @@ class Roster:
             self._members, self.count = found, len(found)
             return [Relisted()]
         self.doubtful = before.keys() - found.keys()
+        self.expected -= found.keys()
         news: list[News] = []
         for member in roll.members:
             news += self._note(before, member, roll.count)
@@ -142,6 +162,7 @@ class Roster:
             return self._remove(user)
         self._listing = None
         self.doubtful.discard(user)
+        self.expected.discard(user)
         is_new = user not in members
         members[user] = member
         self.count = len(members)
@@ -151,6 +172,7 @@ class Roster:
 
     def _remove(self, user: str) -> list[News]:
         self.doubtful.discard(user)
+        self.expected.discard(user)
         if self._members is None or self._members.pop(user, None) is None:
             return []
         self._listing = None
@@ -160,6 +182,7 @@ class Roster:
     def _crowd(self, count: int) -> list[News]:
         self._members, self._listing = None, None
         self.doubtful.clear()
+        self.expected.clear()
         self.is_crowded = True
         self.count = count
         return [Counted()]

@@ -13,10 +13,5 @@ def members_json(members: Iterable[Member]) -> bytes:
     return b"{%b}" % b",".join(map(_entry, members))
 
 
-def with_member(members: bytes, member: Member) -> bytes:
-    """``members`` as ``members_json`` wrote it, with one more."""
-    return b"{%b}" % b",".join(filter(None, (members[1:-1], _entry(member))))
-
-
 def _entry(member: Member) -> bytes:
     return b'%b:{"info":%b,"conns":%d}' % (plain_quote(member.user), member.info, member.conns)

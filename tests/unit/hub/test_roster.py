@@ -138,6 +138,41 @@ def test_the_doubtful_can_make_a_crowd_which_is_looked_at_again() -> None:
     assert roster.shrunk()
 
 
+def test_who_is_expected_is_told_of_once() -> None:
+    roster = followed("ada")
+    assert roster.expect(Member("bob")) == [Joined(Member("bob"), 2)]
+    assert (roster.expect(Member("bob")), roster.expect(Member("ada"))) == ([], [])
+    assert members(roster) == {name: {"info": None, "conns": 1} for name in ("ada", "bob")}
+    assert (roster.knows("ada"), roster.knows("bob")) == (True, False)
+    assert roster.apply(change(11, 2, "bob", conns=2)) == []
+    assert roster.knows("bob")
+    assert roster.apply(change(12, 1, "bob", conns=0)) == [Left("bob", 1)]
+
+
+def test_who_is_expected_and_goes_before_it_was_said_is_gone_in_the_end() -> None:
+    roster = followed("ada")
+    roster.expect(Member("bob"))
+    roster.retract("ada")
+    roster.retract("bob")
+    assert roster.doubtful == {"bob"}
+    assert roster.settle() == [Left("bob", 1)]
+    assert (roster.expected, roster.doubtful) == (set(), set())
+
+
+def test_who_is_expected_stays_through_a_reading() -> None:
+    roster = Roster(2)
+    assert roster.expect(Member("bob")) == []  # nothing is known yet
+    roster.load(roll(10, "ada"))
+    roster.expect(Member("bob"))
+    roster.lose()
+    roster.load(roll(11, "ada"))
+    assert roster.doubtful == {"bob"}
+    assert roster.expect(Member("bob")) == []
+    assert (roster.doubtful, roster.count) == (set(), 2)
+    assert roster.expect(Member("cid")) == [Counted()]
+    assert (roster.expected, roster.expect(Member("dan"))) == (set(), [])
+
+
 STEPS = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3), st.integers(0, 9)), max_size=60)
 
 
