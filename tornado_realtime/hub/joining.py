@@ -329,17 +329,42 @@ class Joining:
         since = join.command.since
         if since is None:
             return Start(history.position), []
-        items = history.items
+        lost: tuple[Start, list[Batch]] = Start(history.position, recovered=False), []
+        items = history.items[self._first_that_fits(history.items) :]
+        is_newest = isinstance(since, Last)
+        if not is_newest and (not history.recovered or history.more or len(items) < len(history.items)):
+            return lost
         batches = self._encoded(join, items, shared=True)
-        if isinstance(since, Last):
-            while not self._fits(batches):
-                items = items[len(items) // 8 + 1 :]
-                batches = self._encoded(join, items)
-        elif not history.recovered or history.more or not self._fits(batches):
-            return Start(history.position, recovered=False), []
-        return Start(
-            history.position, recovered=True, replay=sum(len(each.ends) for each in batches)
-        ), batches
+        if not self._fits(batches):
+            if not is_newest:
+                return lost
+            count = self._newest_that_fit(batches)
+            batches = self._encoded(join, items[len(items) - count :], shared=True)
+        replay = sum(len(batch.ends) for batch in batches)
+        return Start(history.position, recovered=True, replay=replay), batches
+
+    def _first_that_fits(self, items: tuple[Publication, ...]) -> int:
+        """Behind how many of them the others may fit: nobody encodes what is too much anyway.
+
+        White space, which is left out, may be as long as the rest.
+        """
+        room = 2 * self._limits.outbox_bytes
+        for number in range(len(items) - 1, -1, -1):
+            room -= len(items[number].data)
+            if room < 0:
+                return number + 1
+        return 0
+
+    def _newest_that_fit(self, batches: list[Batch]) -> int:
+        """How many of the last frames an empty outbox has room for."""
+        room, count = self._limits.outbox_bytes - ACK_BYTES, 0
+        for batch in reversed(batches):
+            for start, end in zip((0, *batch.ends)[-2::-1], batch.ends[::-1], strict=True):
+                room -= end - start
+                if room < 0 or count == self._limits.outbox_frames - 1:
+                    return count
+                count += 1
+        return count
 
     def _fits(self, batches: list[Batch]) -> bool:
         """Whether an empty outbox has room for them, and for the acknowledgement."""

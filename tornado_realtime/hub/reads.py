@@ -110,7 +110,11 @@ class Reads:
             logger.exception("the history of %r could not be read", question.channel)
             found = BrokerUnavailableError("internal error")
         for waiter in self._waiters.pop(question, ()):
-            waiter(found)
+            try:
+                waiter(found)
+            except Exception:
+                # A bug of ours for one who waits must not silence the others.
+                logger.exception("an answer about the history of %r failed", question.channel)
 
     async def _page(self, question: Question) -> History:
         channel, since, limit, reverse, _ = question

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from tornado_realtime.wire.base import Wire
     from tornado_realtime.wire.frames import Batch
 
-# Bytes of encoded publications that are kept for the next client that missed the same.
+# What is kept for the next client that missed the same: bytes of encoded publications, and replays.
 SHARED_BYTES = 4 * 1024 * 1024
+MOST_SHARED = 1024
 
 
 class Replays:
@@ -39,7 +40,7 @@ class Replays:
             return found
         made = self._kept[key] = self._fanout.encoded(channel, wire, items)
         self._size_bytes += _size(made)
-        while self._size_bytes > SHARED_BYTES:
+        while self._size_bytes > SHARED_BYTES or len(self._kept) > MOST_SHARED:
             self._size_bytes -= _size(self._kept.popitem(last=False)[1])
         return made
 
