@@ -14,6 +14,7 @@ from tornado_realtime.client import (
     Event,
     Message,
     State,
+    Subscription,
 )
 from tornado_realtime.client.backoff import Backoff
 from tornado_realtime.hub import Heart
@@ -75,7 +76,7 @@ async def some(events: AsyncIterator[Event], count: int) -> list[Event]:
     return [await anext(events) for _ in range(count)]
 
 
-async def first(subscription: Any, count: int) -> AsyncIterator[Message]:
+async def first(subscription: Subscription, count: int) -> AsyncIterator[Message]:
     messages = aiter(subscription)
     for _ in range(count):
         yield await anext(messages)

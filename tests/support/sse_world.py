@@ -10,6 +10,8 @@ from typing import Any
 
 from tests.support.rawhttp import Answered
 from tests.support.realtime_world import WebSocketClient, World
+from tests.support.v1_world import SECRET, token
+from tornado_realtime.realtime import Realtime
 
 SESSION = "X-Realtime-Session"
 
@@ -100,6 +102,16 @@ class EventStream:
         return event.json["payload"]
 
 
+def by_token(**options: Any) -> Realtime:
+    """An instance whose clients show tokens."""
+    return Realtime(jwt={"secret": SECRET}, **options)
+
+
+def bearer(user: str = "u-123", seconds: float = 3600.0) -> str:
+    """The field that shows one."""
+    return f"Authorization: Bearer {token(user, seconds)}"
+
+
 async def open_stream(world: World, target: str, *fields: str, version: str = "1.1") -> EventStream:
     """A stream after its welcome."""
     socket = await world.connect()
@@ -113,6 +125,12 @@ async def open_stream(world: World, target: str, *fields: str, version: str = "1
     stream.welcome, stream.welcome_text = welcome.json, welcome.text
     assert stream.welcome["type"] == "welcome"
     return stream
+
+
+async def subscribed(stream: EventStream, *channels: str) -> None:
+    """The stream says of each channel that it carries it now."""
+    for channel in channels:
+        assert await stream.hear() == {"type": "subscribed", "channel": channel}
 
 
 async def post(world: World, session: str, *messages: str, fields: tuple[str, ...] = ()) -> Answered:

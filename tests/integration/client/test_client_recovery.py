@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.client_world import cut, make, run
 from tests.support.realtime_world import World, serving, until
 from tests.support.redis_server import RedisServer
 from tornado_realtime.client import Client, Missed, Position, Publisher, State, Subscribed, Subscription
-from tornado_realtime.client.backoff import Backoff
 from tornado_realtime.errors import RequestError
 from tornado_realtime.publication import Gap
 from tornado_realtime.realtime import Realtime
@@ -32,28 +32,16 @@ go_handler {{
 """
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 20))
-
-
 @asynccontextmanager
 async def connected(more: str = "") -> AsyncIterator[tuple[World, Client]]:
     instance = Realtime.from_caddyfile(CADDYFILE.format(more=more), authenticate=lambda request: "u1")
-    async with serving(instance) as world:
-        client = Client(f"http://localhost:{world.port}")
-        client._backoff = Backoff(first=0.002, most=0.01)
-        async with client:
-            yield world, client
+    async with serving(instance) as world, make(world) as client:
+        yield world, client
 
 
 async def payloads(subscription: Subscription, count: int) -> list[Any]:
     messages = aiter(subscription)
     return [(await anext(messages)).payload for _ in range(count)]
-
-
-def cut(world: World) -> None:
-    for connection in list(world.hub.connections):
-        connection.abort()
 
 
 def test_nothing_is_lost_and_nothing_comes_twice() -> None:

@@ -7,34 +7,19 @@ import json
 import ssl
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.certificates import make_tls_pair
 from tests.support.realtime_world import TunedRealtime, realtime, serving, until
-from tests.support.sse_world import EventStream, open_stream, post, read_event
-from tests.support.v1_world import SECRET, open_v1, token
+from tests.support.sse_world import bearer, by_token, open_stream, post, read_event, subscribed
+from tests.support.v1_world import open_v1, token
 from tornado_realtime.channels import BAD_NAME
 from tornado_realtime.connection import LeanEventConnection, StreamEventConnection
 from tornado_realtime.hub import Heart
-from tornado_realtime.realtime import Realtime
 
 PAGE = "Origin: https://app.example.com"
 CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Vary")
-
-
-def by_token(**options: Any) -> Realtime:
-    return Realtime(jwt={"secret": SECRET}, **options)
-
-
-def bearer(user: str = "u-123", seconds: float = 3600.0) -> str:
-    return f"Authorization: Bearer {token(user, seconds)}"
-
-
-async def subscribed(stream: EventStream, *channels: str) -> None:
-    for channel in channels:
-        assert await stream.hear() == {"type": "subscribed", "channel": channel}
 
 
 # -- who may (S1) ----------------------------------------------------------------------------------

@@ -5,31 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.realtime_world import World, realtime, serving
 from tests.support.redis_server import RedisServer
-from tests.support.sse_world import EventStream, open_stream, post
-from tests.support.v1_world import SECRET, open_v1, token
+from tests.support.sse_world import bearer, by_token, open_stream, post, subscribed
+from tests.support.v1_world import open_v1
 from tornado_realtime.realtime import Realtime
-
-PAGE = "Origin: https://app.example.com"
-CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Vary")
-
-
-def by_token(**options: Any) -> Realtime:
-    return Realtime(jwt={"secret": SECRET}, **options)
-
-
-def bearer(user: str = "u-123", seconds: float = 3600.0) -> str:
-    return f"Authorization: Bearer {token(user, seconds)}"
-
-
-async def subscribed(stream: EventStream, *channels: str) -> None:
-    for channel in channels:
-        assert await stream.hear() == {"type": "subscribed", "channel": channel}
 
 
 def test_messages_are_carried_out_in_order_and_answered_over_the_stream() -> None:
