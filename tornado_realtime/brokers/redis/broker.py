@@ -142,7 +142,7 @@ class RedisBroker(Broker):
             BrokerClosedError: Before ``start``, or after ``close``.
         """
         channel = publication.channel
-        retention = self.traits.of(channel).retention
+        retention = self.traits.of(channel).retention if self.traits.keeps_history else None
         try:
             if retention is not None:
                 ask = asks.append(publication, retention, key, copied=self._interop)
@@ -232,21 +232,21 @@ class RedisBroker(Broker):
         parcel = Parcel(topic, data, taken, awaited, ask=ask, replicas=replicas)
         self._carrier.hand_in(parcel)
         try:
-            return await self._outcome(parcel)
+            if not await answered(parcel, self._publish_timeout):
+                raise self._silence(parcel)
+            return taken.result()
         except BrokerUnavailableError as error:
             error.retry_after = max(1.0, self._carrier.shard(topic).retry_after())
             raise
         finally:
             parcel.withdraw()
 
-    async def _outcome(self, parcel: Parcel) -> object:
-        if await answered(parcel, self._publish_timeout):
-            return parcel.taken.result()
+    def _silence(self, parcel: Parcel) -> BrokerUnavailableError:
         wait = f"no answer from Redis within {self._publish_timeout:g} s"
         if not parcel.sent:  # and it never will be: it is withdrawn
-            raise BrokerUnavailableError(f"{wait}; nothing was sent")
+            return BrokerUnavailableError(f"{wait}; nothing was sent")
         self._carrier.shard(parcel.topic).publisher.doubt(self._publish_timeout)
-        raise BrokerUnavailableError(f"{wait}; it may still be delivered", outcome="unknown")
+        return BrokerUnavailableError(f"{wait}; it may still be delivered", outcome="unknown")
 
     def _check_open(self) -> None:
         if self._sink is None:
@@ -273,11 +273,12 @@ class RedisBroker(Broker):
 
     def _receive(self, channel: str, data: bytes) -> None:
         """Something without a position came."""
-        if self._streams.hears(channel):
-            if is_text(data):
-                self._deliver(unpack(channel, data))
-            else:
-                self._unreadable(channel)
+        if self._sink is None or (self.traits.keeps_history and not self._streams.hears(channel)):
+            return
+        if is_text(data):
+            deliver(self._sink, unpack(channel, data))
+        else:
+            self._unreadable(channel)
 
     def _deliver(self, publication: Publication) -> None:
         if self._sink is not None:

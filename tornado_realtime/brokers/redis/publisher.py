@@ -267,7 +267,8 @@ class Publisher:
             self._sent.append(parcel)
             commands.append(parcel.ask(parcel, self._server))
             size += len(parcel.data)
-            replicas = max(replicas, parcel.replicas)
+            if parcel.replicas > replicas:
+                replicas = parcel.replicas
         if replicas:  # once for all of them
             self._sent.append(replicas)
             commands.append((b"WAIT", b"%d" % replicas, COPY_MILLISECONDS))
