@@ -14,6 +14,13 @@ Message = tuple[int | None, Any]
 """Offset and payload; the payload is ``None`` for what was skipped."""
 
 
+class AllMay:
+    """Whoever wants may."""
+
+    def refusal(self, *asked: Any) -> None:
+        return None
+
+
 class Ear:
     """What one client knows of one channel.
 
