@@ -43,7 +43,8 @@ class RedisBroker(Broker):
     by itself.
 
     A publication is refused while its way back to this node's own subscribers is broken, and waits
-    while that way is being made: so one that was made after ``subscribe`` reaches them.
+    while that way is being made: so one that was made after ``subscribe`` reaches them. On a stream it is
+    read where it was not heard, so there it waits for the first subscription only.
 
     Args:
         address: As ``redis_address``; see ``parse_address``.

@@ -90,7 +90,8 @@ class Shard:
     """Carries parcels to one server and messages from it; its connections come back by themselves.
 
     A parcel is refused while its way back to this node's own subscribers is broken, and waits while
-    that way is being made.
+    that way is being made. One for a stream only waits until it is known where the stream stands: from
+    there on the node reads what it does not hear.
 
     Args:
         address: Where the server is.
