@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import pytest
-
 from tests.support.lagging_broker import LaggingBroker, turns
 from tests.support.stream_client import AllMay, StreamClient
 from tornado_realtime.brokers.memory import MemoryBroker
@@ -16,7 +14,7 @@ from tornado_realtime.connection import Limits
 from tornado_realtime.hub import Hub
 from tornado_realtime.publication import Publication
 from tornado_realtime.traits import Retention, Traits, TraitsTable
-from tornado_realtime.wire.base import Farewell, Wire
+from tornado_realtime.wire.base import Farewell
 
 KEEP = Retention(100, 60.0, 10**6)
 STREAMS = TraitsTable([(parse_pattern("log*"), Traits(KEEP))])
@@ -96,16 +94,3 @@ def _run(
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
-
-
-def encodings(monkeypatch: pytest.MonkeyPatch, wire: type[Wire]) -> list[Publication]:
-    """Notes what is encoded for a wire from here on."""
-    noted: list[Publication] = []
-    encode = wire.encode
-
-    def noting(self: Wire, publication: Publication) -> bytes | None:
-        noted.append(publication)
-        return encode(self, publication)
-
-    monkeypatch.setattr(wire, "encode", noting)
-    return noted

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.stream_world import World, encodings, near
+from tests.support.stream_world import World, near
 from tornado_realtime.connection import Limits
 from tornado_realtime.hub import replays as replays_of
 from tornado_realtime.publication import Publication
+from tornado_realtime.wire.base import Wire
+
+
+def encodings(monkeypatch: pytest.MonkeyPatch, wire: type[Wire]) -> list[Publication]:
+    """Note what is encoded for a wire from here on."""
+    noted: list[Publication] = []
+    encode = wire.encode
+
+    def noting(self: Wire, publication: Publication) -> bytes | None:
+        noted.append(publication)
+        return encode(self, publication)
+
+    monkeypatch.setattr(wire, "encode", noting)
+    return noted
 
 
 @pytest.mark.parametrize(
