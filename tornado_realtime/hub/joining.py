@@ -17,8 +17,8 @@ from tornado_realtime.connection import Phase
 from tornado_realtime.errors import BrokerError, BrokerUnavailableError
 from tornado_realtime.hub.held import Held
 from tornado_realtime.hub.reads import Question, newest
-from tornado_realtime.hub.replays import Replays
-from tornado_realtime.publication import History, Last
+from tornado_realtime.hub.replays import ACK_BYTES, Replays
+from tornado_realtime.publication import History
 from tornado_realtime.wire.base import Start
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ SLICE_SIZE = 128
 LOOK = 0.05
 # How often a read is repeated that does not meet what came live.
 MOST_TRIES = 5
-# An acknowledgement is not longer: a channel's name may be escaped to six times its length.
-ACK_BYTES = 2048
 
 
 class Host(Protocol):
@@ -139,7 +137,7 @@ class Joining:
         self._ready: deque[tuple[_Join, History | BrokerError | None]] = deque()
         self._is_serving = False
         self._timer: asyncio.TimerHandle | None = None
-        self._replays = Replays(fanout)
+        self._replays = Replays(fanout, limits, host.name)
 
     def close(self) -> None:
         """Let nobody in any more."""
@@ -290,8 +288,14 @@ class Joining:
 
     def _answer(self, join: _Join, history: History, rest: list[Publication]) -> bool:
         connection, wire, command = join.connection, join.connection.wire, join.command
-        start, replay = self._replay(join, history)
-        live = self._encoded(join, rest)
+        start, replay = self._replays.missed(connection, command, history)
+        live = self._replays.live(connection, join.channel, rest)
+        if live and not self._replays.fits([*replay, *live]):
+            # Read again, what came live meanwhile is part of the past, and perhaps too much.
+            if join.tries < MOST_TRIES:
+                self._read(join)
+                return False
+            start, replay = Start(start.position, None if command.since is None else False), []
         batches = [*replay, *live]
         frames = 1 + sum(len(batch.ends) for batch in batches)
         size_bytes = ACK_BYTES + sum(len(batch.data) for batch in batches)
@@ -300,6 +304,9 @@ class Joining:
         was_live = self._fanout.has(connection, join.channel)
         if was_live and command.since is None:
             self._fanout.hurry(connection, join.channel)
+            if connection.phase is not Phase.OPEN:
+                self._lose(join)
+                return True
         listing = self._host.listing(connection, command)
         if listing is not None and size_bytes + len(listing.members or b"") > self._limits.outbox_bytes:
             # Who is there is not asked for again by itself; what was missed is.
@@ -323,70 +330,6 @@ class Joining:
         self._keep(join)
         self._pace.wait(join.connection, partial(self._serve_one, join, None))
         return False
-
-    def _replay(self, join: _Join, history: History) -> tuple[Start, list[Batch]]:
-        """What the client is told, and what it missed; nothing of it if it is too much."""
-        since = join.command.since
-        if since is None:
-            return Start(history.position), []
-        lost: tuple[Start, list[Batch]] = Start(history.position, recovered=False), []
-        items = history.items[self._first_that_fits(history.items) :]
-        is_newest = isinstance(since, Last)
-        if not is_newest and (not history.recovered or history.more or len(items) < len(history.items)):
-            return lost
-        batches = self._encoded(join, items, shared=True)
-        if not self._fits(batches):
-            if not is_newest:
-                return lost
-            count = self._newest_that_fit(batches)
-            batches = self._encoded(join, items[len(items) - count :], shared=True)
-        replay = sum(len(batch.ends) for batch in batches)
-        return Start(history.position, recovered=True, replay=replay), batches
-
-    def _first_that_fits(self, items: tuple[Publication, ...]) -> int:
-        """Behind how many of them the others may fit: nobody encodes what is too much anyway.
-
-        White space, which is left out, may be as long as the rest.
-        """
-        room = 2 * self._limits.outbox_bytes
-        for number in range(len(items) - 1, -1, -1):
-            room -= len(items[number].data)
-            if room < 0:
-                return number + 1
-        return 0
-
-    def _newest_that_fit(self, batches: list[Batch]) -> int:
-        """How many of the last frames an empty outbox has room for."""
-        room, count = self._limits.outbox_bytes - ACK_BYTES, 0
-        for batch in reversed(batches):
-            for start, end in zip((0, *batch.ends)[-2::-1], batch.ends[::-1], strict=True):
-                room -= end - start
-                if room < 0 or count == self._limits.outbox_frames - 1:
-                    return count
-                count += 1
-        return count
-
-    def _fits(self, batches: list[Batch]) -> bool:
-        """Whether an empty outbox has room for them, and for the acknowledgement."""
-        frames = sum(len(batch.ends) for batch in batches)
-        size_bytes = sum(len(batch.data) for batch in batches)
-        limits = self._limits
-        return frames < limits.outbox_frames and size_bytes <= limits.outbox_bytes - ACK_BYTES
-
-    def _encoded(
-        self, join: _Join, items: list[Publication] | tuple[Publication, ...], *, shared: bool = False
-    ) -> list[Batch]:
-        """Publications as this client gets them."""
-        if not items:
-            return []
-        wire = join.connection.wire
-        if any(item.exclude for item in items):
-            name = self._host.name(join.connection)
-            if any(item.exclude == name for item in items):
-                return self._fanout.encoded(join.channel, wire, items, sparing=name)
-        if shared:
-            return self._replays.of(join.channel, wire, items)
-        return self._fanout.encoded(join.channel, wire, items)
 
     def _enter(self, join: _Join, epoch: str, live: list[Batch]) -> None:
         """From now on it gets what comes."""
@@ -414,7 +357,8 @@ class Joining:
             self._reply(join.connection, join.connection.wire.missed(join.channel))
             rest = []
         if join.connection.phase is Phase.OPEN:
-            self._enter(join, position.epoch, self._encoded(join, rest))
+            live = self._replays.live(join.connection, join.channel, rest)
+            self._enter(join, position.epoch, live)
 
     def _fail(self, join: _Join, error: BrokerError) -> None:
         connection, channel = join.connection, join.channel

@@ -4,6 +4,7 @@
 
     joining     from a subscription to the first live publication, without a gap and without a duplicate
     held        what comes live meanwhile
+    replays     what of the past a client is sent, encoded once for all
     histories   clients that read what is kept
     reads       equal questions to the broker are asked once
     pace        long answers wait until the client has taken what was sent before

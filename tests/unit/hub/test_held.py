@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.lagging_broker import turns
 from tests.support.stream_world import World, far
-from tornado_realtime.connection import Limits
+from tornado_realtime.connection import Limits, Phase
 from tornado_realtime.hub import joining
 
 
@@ -226,6 +226,32 @@ def test_a_live_client_whose_read_is_ahead_gets_nothing_twice() -> None:
 
 
 # -- streams that are lost meanwhile ------------------------------------------------------------------------
+
+
+def test_a_replay_and_what_was_held_are_not_too_much_together() -> None:
+    """Both would fit an outbox, but not one after the other: nobody is closed for that."""
+
+    async def test(world: World) -> None:
+        broker, client = world.far, world.client()
+        world.publish(6)
+        client.say("subscribe", since={"last": 6})
+        await turns()
+        broker.hear()
+        broker.look()
+        world.publish(5)
+        broker.hear()
+        client.act = lambda: 0
+        await broker.answer()
+        assert client.replies(1) == []
+        await broker.answer()
+        client.act = None
+        for _ in range(5):
+            client.on_writable()
+            await world.settle()
+        assert client.phase is Phase.OPEN
+        assert client.offsets == [6, 7, 8, 9, 10, 11]
+
+    far(test, Limits(outbox_frames=8))
 
 
 def test_a_stream_that_is_lost_meanwhile_is_read_again_and_not_for_ever() -> None:
