@@ -62,6 +62,7 @@ def test_what_is_told_to_many_is_an_event_from_the_beginning() -> None:
     span = (Position("e", 1), Position("e", 3))
     for text, frame in (
         (EVENTS.missed("news"), V1.missed("news")),
+        (BARE_EVENTS.turned("news", NEWS), V1.turned("news", NEWS)),
         (EVENTS.lost("news", span), V1.lost("news", span)),
         (EVENTS.lost("news", None), V1.lost("news", None)),
         (
@@ -73,6 +74,23 @@ def test_what_is_told_to_many_is_an_event_from_the_beginning() -> None:
     ):
         event = read_event(text.decode())
         assert (event.name, text_frame(event.data.encode())) == ("control", frame)
+
+
+def test_what_moves_the_place_of_a_client_has_an_id() -> None:
+    left_out = Publication("news", b"1", NEWS)
+    place = f"{key_of('news')}:k3f:41"
+    for made, frame in (
+        (EVENTS.skipped(left_out), V1.skipped(left_out)),
+        (EVENTS.turned("news", NEWS), V1.turned("news", NEWS)),
+    ):
+        assert made is not None
+        event = read_event(made.decode())
+        assert (event.name, event.id, text_frame(event.data.encode())) == ("control", place, frame)
+        assert read_event(ids_of(["news", "chat"]).completed(made).decode()).id == place
+    bare = BARE_EVENTS.skipped(left_out)
+    assert bare is not None
+    assert read_event(bare.decode()).id is None
+    assert EVENTS.skipped(Publication("news", b"1")) is None
 
 
 def test_a_control_event() -> None:

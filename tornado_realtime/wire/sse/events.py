@@ -71,9 +71,21 @@ class EventsWire(V1Wire):
             return b"data: %b\n\n" % payload
         return b"id: %b\ndata: %b\n\n" % (place_of(publication.channel, publication.position), payload)
 
+    def skipped(self, publication: Publication) -> bytes | None:
+        """See Wire."""
+        frame = super().skipped(publication)
+        if frame is None or publication.position is None:
+            return None
+        return self._placed(publication.channel, publication.position, frame)
+
     def turned(self, channel: str, position: Position) -> bytes:
         """See Wire."""
-        return control(text_of(super().turned(channel, position)))
+        return self._placed(channel, position, super().turned(channel, position))
+
+    def _placed(self, channel: str, position: Position, frame: bytes) -> bytes:
+        """News that move on where the client stands, so that it is not sent again what it should not get."""
+        event = control(text_of(frame))
+        return b"id: %b\n%b" % (place_of(channel, position), event) if self._has_ids else event
 
     def missed(self, channel: str) -> bytes:
         """See Wire."""
