@@ -29,6 +29,7 @@ final class Layout
             <title>$title</title>
             <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
             <link rel="stylesheet" href="/assets/base.css">
+            <link rel="stylesheet" href="/assets/desk.css">
             <link rel="stylesheet" href="/assets/app.css">
             $script
             </head>

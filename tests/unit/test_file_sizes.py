@@ -10,7 +10,7 @@ from tools.browser import built
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_LINES = 500
-SUFFIXES = {".py", ".js", ".mjs"}
+SUFFIXES = {".py", ".js", ".mjs", ".php", ".css", ".lua"}
 INSTALLED = {"build", "dist", "node_modules"}
 """Folders of what tools put there, as are all whose names begin with a dot."""
 

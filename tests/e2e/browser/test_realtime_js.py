@@ -133,6 +133,7 @@ def test_a_signal_ends_a_subscription_and_a_question(site: Site, new_page: NewPa
     site.publish("chat", 1)
     assert page.evaluate("async () => { await rt.publish('chat', 2); return heard; }") == []
     site.cable.cut()
+    wait_until(page, "rt.state !== 'ready'")
     name = page.evaluate(
         "() => rt.publish('chat', 1, { signal: AbortSignal.timeout(50) }).catch((error) => error.name)"
     )
