@@ -140,7 +140,8 @@ class Roster:
 
     def _says_all(self, change: Change) -> bool:
         """Whether a change tells the whole list, so that what was missed before it does not matter."""
-        return not self._members and not self.is_crowded and change.count <= bool(change.member.conns)
+        others = (self._members or {}).keys() - self.expected - {change.member.user}
+        return not others and not self.is_crowded and change.count <= bool(change.member.conns)
 
     def _compare(self, roll: Roll) -> list[News]:
         before, found = self._members, {member.user: member for member in roll.members}

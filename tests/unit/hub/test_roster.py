@@ -51,6 +51,16 @@ def test_who_comes_and_goes() -> None:
     assert roster.knows("bob") and not roster.knows("ada")
 
 
+def test_a_list_that_begins_anew_is_known_from_its_first_change() -> None:
+    """Its version is any higher one; that this node's own users are known already changes nothing."""
+    roster = followed(version=0)
+    assert roster.expect(Member("ada")) == [Joined(Member("ada"), 1)]
+    roster.expect(Member("bob"))
+    assert (roster.apply(change(900, 1, "ada")), roster.is_sure) == ([], True)
+    assert members(roster) == {"ada": {"info": None, "conns": 1}, "bob": {"info": None, "conns": 1}}
+    assert (roster.apply(change(902, 1, "cid")), roster.is_sure) == ([], False)
+
+
 def test_a_listing_is_made_once_as_long_as_nothing_changes() -> None:
     roster = followed("ada", "bob")
     assert roster.listing is roster.listing
