@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.chaos.proxy import Proxy
+from tests.support.streams import turns
 
 
 class Cable:
@@ -53,7 +54,7 @@ class Cable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._do(self._running.close())
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -69,6 +70,15 @@ class Cable:
     async def _start(self) -> None:
         self._proxy = Proxy(self._target)
         await self._proxy.start()
+
+    async def _end(self) -> None:
+        await self._running.close()
+        # Pages connect again as soon as they are cut: nobody who just came is left to the garbage collector.
+        late = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        await turns()
 
     async def _pull(self) -> None:
         self._running.refuses = True

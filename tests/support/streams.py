@@ -42,11 +42,11 @@ class StreamServer:
         if self._server is None:
             return
         self._server.close()
-        await _turns()
+        await turns()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await _turns()
+        await turns()
 
     async def __aenter__(self) -> StreamServer:
         return self if self._server is not None else await self.start()
@@ -69,6 +69,7 @@ class StreamServer:
             self._tasks.discard(task)
 
 
-async def _turns() -> None:
+async def turns() -> None:
+    """Let the loop do what is due."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
