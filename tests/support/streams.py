@@ -41,8 +41,11 @@ class StreamServer:
         """Listen no more, and break every connection. Idempotent."""
         if self._server is None:
             return
-        self._server.close()
+        for listening in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        # For what a server accepted that is closed by then, asyncio makes no transport, and forgets it.
         await turns()
+        self._server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
