@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tornado.ioloop import IOLoop
 from tornado.web import Application
 
+from tests.support.redis_server import RedisServer
 from tornado_realtime.realtime import Realtime
 
 
@@ -32,3 +34,21 @@ def instance(io_loop: IOLoop, options: dict[str, Any]) -> Iterator[Realtime]:
 def app(instance: Realtime) -> Application:
     """What pytest-tornado serves."""
     return Application(instance.routes, log_function=lambda handler: None)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis for all tests that do it no harm."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()

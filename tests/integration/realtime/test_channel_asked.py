@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -147,14 +146,6 @@ def test_it_is_under_the_rule_and_where_the_application_comes() -> None:
 # -- what is kept ----------------------------------------------------------------------------------------
 
 LOG: dict[str, Any] = {"log*": {"subscribe": "anyone", "publish": "anyone", "history": [1000, "1m"]}}
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 @asynccontextmanager

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -191,14 +189,6 @@ def test_through_a_site_that_lets_internal_paths_through(user: str) -> None:
             assert (body["user"], body["count"]) == (user, 0)
 
     asyncio.run(main())
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_of_two_nodes(redis: RedisServer) -> None:

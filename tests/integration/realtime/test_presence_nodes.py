@@ -6,12 +6,10 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.support.presence_world import come, listen, present, telling
 from tests.support.realtime_world import UPGRADE, WebSocketClient, World, serving, until
@@ -41,19 +39,11 @@ CADDYFILE = """:%(port)d {
 """
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    found = RedisServer(tmp_path)
-    found.start()
-    yield found
-    found.stop()
-
-
 @asynccontextmanager
-async def node(server: RedisServer, **options: Any) -> AsyncIterator[World]:
+async def node(redis: RedisServer, **options: Any) -> AsyncIterator[World]:
     """One more node on the same Redis."""
     lease = {"presence_lease": LEASE, "canary": "off", **options}
-    async with serving(telling(driver="redis", redis_address=server.address, **lease)) as world:
+    async with serving(telling(driver="redis", redis_address=redis.address, **lease)) as world:
         await until(lambda: world.hub.broker.health.ready)
         yield world
 
@@ -78,9 +68,9 @@ async def known(world: World, *names: str) -> None:
             await asyncio.sleep(0.005)
 
 
-def test_clients_of_two_nodes_see_one_list(server: RedisServer) -> None:
+def test_clients_of_two_nodes_see_one_list(redis: RedisServer) -> None:
     async def main() -> None:
-        async with node(server) as one, node(server) as two:
+        async with node(redis) as one, node(redis) as two:
             ada, ack = await listen(one, "ada")
             assert (ack["count"], ack["members"]) == (1, present("ada"))
             await known(two, "ada")
@@ -101,9 +91,9 @@ def test_clients_of_two_nodes_see_one_list(server: RedisServer) -> None:
     asyncio.run(main())
 
 
-def test_who_comes_back_on_another_node_does_not_flicker(server: RedisServer) -> None:
+def test_who_comes_back_on_another_node_does_not_flicker(redis: RedisServer) -> None:
     async def main() -> None:
-        async with node(server, presence_delay="300ms") as one, node(server) as two:
+        async with node(redis, presence_delay="300ms") as one, node(redis) as two:
             ada, _ = await listen(one, "ada")
             await known(two, "ada")
             bob = await come(two, "bob", "chat")
@@ -119,9 +109,9 @@ def test_who_comes_back_on_another_node_does_not_flicker(server: RedisServer) ->
     asyncio.run(main())
 
 
-def test_a_flush_of_redis_is_not_noticed_by_clients(server: RedisServer) -> None:
+def test_a_flush_of_redis_is_not_noticed_by_clients(redis: RedisServer) -> None:
     async def main() -> None:
-        async with node(server) as one, node(server) as two:
+        async with node(redis) as one, node(redis) as two:
             ada, _ = await listen(one, "ada")
             await known(two, "ada")
             bob, _ = await listen(two, "bob")
@@ -150,12 +140,12 @@ def _lost(world: World) -> bool:
     return world.hub.broker.counters.leases_lost > 0
 
 
-def test_while_redis_is_away_nobody_waits_and_the_list_comes_later(server: RedisServer) -> None:
+def test_while_redis_is_away_nobody_waits_and_the_list_comes_later(redis: RedisServer) -> None:
     async def main() -> None:
-        async with node(server) as one:
+        async with node(redis) as one:
             ada, _ = await listen(one, "ada")
             await known(one, "ada")
-            server.kill()
+            redis.kill()
             await until(lambda: not one.hub.broker.health.ready)
             answer = await ada.ask("presence", channel="chat", id=1)
             assert (answer["type"], answer["id"], answer["code"], answer["retry"]) == ("error", 1, 100, True)
@@ -165,7 +155,7 @@ def test_while_redis_is_away_nobody_waits_and_the_list_comes_later(server: Redis
             assert news(await ada.hear()) == ("join", "bob", 2)
             nobody, ack = await listen(one, "", "chat2")
             assert ack == {"type": "subscribed", "channel": "chat2"}
-            server.start()
+            redis.start()
             for client in (ada, bob, nobody):
                 assert (await client.hear())["type"] == "gap"
             listing = await bob.hear()
@@ -199,11 +189,11 @@ async def visit(port: int, name: str) -> WebSocketClient:
     return client
 
 
-def test_kill_9_of_a_node_lets_each_of_its_users_leave_once(server: RedisServer, tmp_path: Path) -> None:
+def test_kill_9_of_a_node_lets_each_of_its_users_leave_once(redis: RedisServer, tmp_path: Path) -> None:
     async def main() -> None:
-        async with StreamServer(me) as application, node(server) as one, node(server) as two:
+        async with StreamServer(me) as application, node(redis) as one, node(redis) as two:
             port = free_port()
-            text = CADDYFILE % {"port": port, "address": server.address, "application": application.port}
+            text = CADDYFILE % {"port": port, "address": redis.address, "application": application.port}
             loop = asyncio.get_running_loop()
             process = running(tmp_path, text)
             victim = await loop.run_in_executor(None, process.__enter__)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +17,6 @@ MAY: dict[str, Any] = {"subscribe": "anyone", "publish": "anyone"}
 BLOCKS = {"*": MAY, "stream*": {**MAY, "history": [100, "1m"]}}
 KEY = "Idempotency-Key: k"
 EVERYWHERE = b"&wait=delivered&timeout=10"
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 async def ready(*worlds: World) -> None:

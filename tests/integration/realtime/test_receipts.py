@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +118,6 @@ def test_wishes_that_make_no_sense_publish_nothing(fields: bytes, reason: str) -
             assert await client.text() == b"the next"
 
     asyncio.run(main())
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 async def heard(world: World, *channels: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,12 @@ STREAMS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture(params=["memory", "redis"])
 def driver(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Where streams are."""
     if request.param == "memory":
         return {}
-    server: RedisServer = request.getfixturevalue("redis")
+    server: RedisServer = request.getfixturevalue("shared_redis")
     return {"driver": "redis", "redis_address": server.address}
 
 
@@ -286,9 +278,9 @@ def test_a_page_with_many_channels_and_a_slow_network_gets_all_of_them(
     run(main())
 
 
-def test_one_user_on_two_nodes_of_one_redis(redis: RedisServer, log: str) -> None:
+def test_one_user_on_two_nodes_of_one_redis(shared_redis: RedisServer, log: str) -> None:
     async def main() -> None:
-        driver = {"driver": "redis", "redis_address": redis.address}
+        driver = {"driver": "redis", "redis_address": shared_redis.address}
         async with serving(instance(driver)) as one, serving(instance(driver)) as two:
             client = await open_v1(one)
             start = place(await client.ask("subscribe", channel=log))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -22,14 +22,6 @@ FILLING = "x" * 1000
 V1 = (PROTOCOL,)
 CHANNELS = {"old": {"slow_consumer": "drop_oldest"}, "last": {"slow_consumer": "latest"}, "firm": {}}
 Found = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
 
 
 async def subscribed(
@@ -243,11 +235,11 @@ def test_publications_larger_than_the_outbox(channel: str) -> None:
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "latest"])
 @pytest.mark.parametrize("driver", ["memory", "redis"])
-def test_what_was_lost_is_had_again(policy: str, driver: str, redis: RedisServer) -> None:
+def test_what_was_lost_is_had_again(policy: str, driver: str, shared_redis: RedisServer) -> None:
     """It comes whole, however slowly the client reads, while more is published."""
     options: dict[str, Any] = {"send_queue": (64, "1MiB")}
     if driver == "redis":
-        options |= {"driver": "redis", "redis_address": redis.address}
+        options |= {"driver": "redis", "redis_address": shared_redis.address}
     name = f"again-{policy}"
     options["channel"] = {name: {"slow_consumer": policy, "history": [1000, "1m"]}}
 

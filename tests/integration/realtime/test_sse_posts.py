@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
 
@@ -76,7 +75,7 @@ def test_a_stream_takes_messages_of_its_own_user_only() -> None:
     asyncio.run(main())
 
 
-def test_another_node_hands_on_what_it_gets(tmp_path: Path) -> None:
+def test_another_node_hands_on_what_it_gets(redis: RedisServer) -> None:
     async def main(address: str) -> None:
         async with serving(clustered(address)) as one, serving(clustered(address)) as two:
             stream = await open_stream(one, "/sse", bearer())
@@ -92,12 +91,7 @@ def test_another_node_hands_on_what_it_gets(tmp_path: Path) -> None:
     def clustered(address: str) -> Realtime:
         return by_token(driver="redis", redis_address=address)
 
-    server = RedisServer(tmp_path)
-    server.start()
-    try:
-        asyncio.run(main(server.address))
-    finally:
-        server.stop()
+    asyncio.run(main(redis.address))
 
 
 def test_visitors_without_a_login_have_only_their_sessions() -> None:

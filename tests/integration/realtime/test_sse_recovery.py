@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from itertools import count
-from pathlib import Path
 from random import Random
 from urllib.parse import urlencode
 
@@ -109,7 +108,7 @@ def test_a_stream_that_breaks_anywhere_loses_and_repeats_nothing(channels: list[
     asyncio.run(main())
 
 
-def test_on_another_node_too(tmp_path: Path) -> None:
+def test_on_another_node_too(redis: RedisServer) -> None:
     async def main(redis: str) -> None:
         async with serving(make(redis)) as one, serving(make(redis)) as two:
             stream = await open_stream(one, "/sse?channel=log.a&channel=log.b")
@@ -127,12 +126,7 @@ def test_on_another_node_too(tmp_path: Path) -> None:
             replays = [event.json["replay"] for event in events if event.name]
             assert replays == [1, 1]
 
-    server = RedisServer(tmp_path)
-    server.start()
-    try:
-        asyncio.run(main(f"driver redis\nredis_address {server.address}"))
-    finally:
-        server.stop()
+    asyncio.run(main(f"driver redis\nredis_address {redis.address}"))
 
 
 @pytest.mark.parametrize("shown", ["nonsense", "12345678:e:1,", "é", "x" * 20_000])

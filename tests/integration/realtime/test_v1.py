@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,14 +158,6 @@ def test_the_log_tells_refused_publications_from_refused_subscriptions(
 
     asyncio.run(main())
     assert caplog.messages == ["publication of a client refused by publish nobody of channel news"]
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 async def until_both_hear(redis: RedisServer) -> None:
