@@ -87,25 +87,27 @@ def serve_demo(folder: Path, settings: dict[str, str] | None = None) -> Iterator
     _stop(server)
 
 
-def _start(folder: Path, settings: dict[str, str]) -> DemoServer:
+def demo_command(folder: Path, settings: dict[str, str]) -> list[str]:
+    """How the demonstration is started with ``settings``, which are put into a file in ``folder``."""
     envfile = folder / "env"
     envfile.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="ascii")
     envfile.chmod(0o600)
+    options = ("--config", "app/Caddyfile", "--envfile", str(envfile))
+    return [sys.executable, "-m", "tornado_realtime", "run", *options]
+
+
+def demo_environment() -> dict[str, str]:
+    """This process's environment, without what the demonstration is set by."""
+    return {name: value for name, value in clean_environment().items() if name not in OUR_SETTINGS}
+
+
+def _start(folder: Path, settings: dict[str, str]) -> DemoServer:
     log_file = folder / "server.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tornado_realtime",
-                "run",
-                "--config",
-                "app/Caddyfile",
-                "--envfile",
-                str(envfile),
-            ],
+            demo_command(folder, settings),
             cwd=CHECKOUT,
-            env={name: value for name, value in clean_environment().items() if name not in OUR_SETTINGS},
+            env=demo_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -15,8 +15,16 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.demo_server import CHECKOUT, OUR_SETTINGS, DemoServer, demo_settings, serve_demo
-from tests.support.php_app import Browser, clean_environment, free_port, run_php
+from tests.support.demo_server import (
+    CHECKOUT,
+    OUR_SETTINGS,
+    DemoServer,
+    demo_command,
+    demo_environment,
+    demo_settings,
+    serve_demo,
+)
+from tests.support.php_app import Browser, free_port, run_php
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -127,22 +135,10 @@ def test_a_form_of_10_mb_is_too_much(visitor: Browser) -> None:
 
 def refusal_to_start(settings: dict[str, str], folder: Path) -> str:
     """Start the server with these settings; what it says when it does not start."""
-    envfile = folder / "env"
-    envfile.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    envfile.chmod(0o600)
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tornado_realtime",
-            "run",
-            "--config",
-            "app/Caddyfile",
-            "--envfile",
-            str(envfile),
-        ],
+        demo_command(folder, settings),
         cwd=CHECKOUT,
-        env={name: value for name, value in clean_environment().items() if name not in OUR_SETTINGS},
+        env=demo_environment(),
         capture_output=True,
         text=True,
         timeout=30,
